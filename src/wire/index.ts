@@ -1,2 +1,37 @@
 export { Reader } from './reader.ts'
+export {
+  type At,
+  between,
+  type Field,
+  type InOf,
+  type OutOf,
+  optional,
+  type StructIn,
+  type StructOut,
+  since,
+  struct,
+  tagged,
+  until,
+} from './schema.ts'
+export {
+  array,
+  bool,
+  bytes,
+  bytes32,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  nullableArray,
+  nullableBytes,
+  nullableBytes32,
+  nullableString,
+  nullableString32,
+  pieces,
+  string,
+  string32,
+  uint32,
+  uuid,
+} from './types.ts'
 export { Writer } from './writer.ts'
