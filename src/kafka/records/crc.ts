@@ -1,0 +1,66 @@
+import { crc32c } from '@node-rs/crc32'
+import { AT, HEADER, sizeOfBatch } from './header.ts'
+
+/** CRC-32C of a whole batch, from its attributes to its end. */
+export const crcOf = (bytes: Buffer, at = 0): number =>
+  crc32c(bytes.subarray(at + AT.attributes, at + sizeOfBatch(bytes, at)))
+
+/*
+ * CRC is linear: for two messages of one length, crc(a) xor crc(b) is the raw remainder of (a xor b). When only the 40
+ * header bytes differ, that is the remainder of their difference, moved on by the zero bits of the payload:
+ * times x^(8 * payload) modulo the polynomial. So a header can change without a pass over the payload, and damage done
+ * to the payload on the way still fails the target's check.
+ */
+const POLYNOMIAL = 0x82f63b78 // CRC-32C, bits reflected: bit 31 is x^0
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let rest = byte
+  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1
+  return rest >>> 0
+})
+
+/** a * b modulo the polynomial. */
+const multiply = (a: number, b: number): number => {
+  let product = 0
+  let factor = b
+  for (let bit = 0x80000000; bit !== 0; bit >>>= 1) {
+    if (a & bit) product ^= factor
+    factor = factor & 1 ? (factor >>> 1) ^ POLYNOMIAL : factor >>> 1
+  }
+  return product >>> 0
+}
+
+/** x^(8 * 2^k) for k = 0..31. */
+const POWERS: number[] = [0x00800000]
+for (let k = 1; k < 32; k++) POWERS.push(multiply(POWERS[k - 1] ?? 0, POWERS[k - 1] ?? 0))
+
+const shifts = new Map<number, number>()
+/** x^(8 * bytes): kept, as batches of a topic come in few sizes. */
+const shiftOf = (bytes: number): number => {
+  let shift = shifts.get(bytes)
+  if (shift === undefined) {
+    shift = 0x80000000
+    for (let k = 0, rest = bytes; rest > 0; k++, rest >>>= 1)
+      if (rest & 1) shift = multiply(shift, POWERS[k] ?? 0)
+    if (shifts.size > 4096) shifts.clear()
+    shifts.set(bytes, shift)
+  }
+  return shift
+}
+
+const before = new Uint8Array(HEADER - AT.attributes)
+
+/** Changes fields between attributes and count by `change`, and the checksum with them. */
+export const patchHeader = (bytes: Buffer, at: number, change: () => void): void => {
+  const start = at + AT.attributes
+  for (let i = 0; i < before.length; i++) before[i] = bytes[start + i] ?? 0
+  change()
+  let rest = 0
+  for (let i = 0; i < before.length; i++) {
+    const difference = (before[i] ?? 0) ^ (bytes[start + i] ?? 0)
+    rest = (rest >>> 8) ^ (TABLE[(rest ^ difference) & 0xff] ?? 0)
+  }
+  const payload = sizeOfBatch(bytes, at) - HEADER
+  const crc = bytes.readUInt32BE(at + AT.crc) ^ multiply(shiftOf(payload), rest >>> 0)
+  bytes.writeUInt32BE(crc >>> 0, at + AT.crc)
+}

@@ -1,0 +1,25 @@
+export { CODECS, type Codec, compress, decompress } from './codecs.ts'
+export { crcOf, patchHeader } from './crc.ts'
+export {
+  AT,
+  ATTRIBUTE,
+  type BatchHeader,
+  HEADER,
+  headers,
+  isWhole,
+  type ProducerStamp,
+  readHeader,
+  sequenceOf,
+  sizeOfBatch,
+} from './header.ts'
+export { PAD_RECORDS, padBatch } from './padding.ts'
+export { type Piece, type Recoded, type RecodeOptions, recode } from './recode.ts'
+export {
+  checkCrc,
+  encodeBatch,
+  type KafkaRecord,
+  type NewRecord,
+  NO_PRODUCER,
+  type RecordHeader,
+  recordsOf,
+} from './records.ts'
