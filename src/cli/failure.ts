@@ -1,0 +1,40 @@
+import { isKmigError, messageOf } from '../kit/index.ts'
+
+/** An error as every command shows it. */
+export type Failure = { code: string; message: string; try: readonly string[]; exit: number }
+
+/** What oclif adds to its own errors; told by shape, so that its classes need not be loaded. */
+type OclifError = Error & { oclif?: { exit?: number | false }; parse?: unknown }
+
+export const isQuietExit = (e: unknown): boolean =>
+  e instanceof Error && 'code' in e && (e.code === 'EEXIT' || e.code === 'EPIPE')
+
+/** What oclif writes around the text of an error that a flag's parser threw. */
+const withoutOclif = (message: string): string =>
+  message.replace(/^Parsing (--[\w-]+) \n\t/, '$1: ').replace(/\nSee more help with --help\s*$/, '')
+
+/** Any thrown value by code, message, what to try and exit code. Unknown ones are BUG, exit 1. */
+export const failureOf = (e: unknown, help: string): Failure => {
+  const message = withoutOclif(messageOf(e))
+  if (isKmigError(e)) return { code: e.code, message, try: e.suggestions, exit: e.exit }
+  if ((e as OclifError | undefined)?.oclif) return { code: 'USAGE', message, try: [help], exit: 2 }
+  return {
+    code: 'BUG',
+    message: `unexpected: ${message}`,
+    try: ['run it again with KMIG_DEBUG=1 and report what it prints'],
+    exit: 1,
+  }
+}
+
+/** The failure for people, on several lines. */
+export const failureText = ({ code, message, try: next }: Failure): string =>
+  [`${code}: ${message}`, ...next.map(step => `  try: ${step}`)].join('\n')
+
+/** The causes under an error, one a line; with stacks when debugging. */
+export const causesText = (e: unknown, options: { stacks: boolean }): string => {
+  const lines: string[] = []
+  for (let cause = e; cause instanceof Error && lines.length < 10; cause = cause.cause) {
+    lines.push(options.stacks ? (cause.stack ?? cause.message) : `  cause: ${cause.message}`)
+  }
+  return (options.stacks ? lines : lines.slice(1)).join('\n')
+}
