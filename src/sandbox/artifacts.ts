@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isKmigError, KmigError, LockFile, retry } from '../kit/index.ts'
+import type { Version } from './spec.ts'
+import { runToEnd } from './supervised.ts'
+import { tailOf } from './tail.ts'
+import { checkMaven } from './toolchain.ts'
+
+const PLUGIN = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies'
+/** Kafka 4 brings no slf4j binding: without one a dying broker says nothing. */
+const SLF4J = 'org.slf4j:slf4j-simple:1.7.36'
+const FETCH_MS = 15 * 60_000
+
+/** A directory of jars and the Maven coordinates that it is made of. */
+export type Artifact = { directory: string; coordinates: readonly string[] }
+
+/** What a broker or a ZooKeeper of this Kafka version needs: about 45 MB. */
+export const brokerJars = (version: Version): Artifact => ({
+  directory: `broker-${version}`,
+  coordinates: [`org.apache.kafka:kafka_2.13:${version}`, SLF4J],
+})
+
+const pomOf = ({ directory, coordinates }: Artifact): string => {
+  const dependency = (coordinate: string) => {
+    const [group, artifact, version] = coordinate.split(':')
+    return `    <dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId><version>${version}</version></dependency>`
+  }
+  return [
+    '<project xmlns="http://maven.apache.org/POM/4.0.0">',
+    '  <modelVersion>4.0.0</modelVersion>',
+    `  <groupId>kmig.sandbox</groupId><artifactId>${directory}</artifactId><version>1</version>`,
+    '  <dependencies>',
+    ...coordinates.map(dependency),
+    '  </dependencies>',
+    '</project>\n',
+  ].join('\n')
+}
+
+export type JarOptions = {
+  /** Where `sandbox/<directory>` is kept from run to run. */
+  cacheRoot: string
+  /** The Maven command. */
+  maven: string
+  signal: AbortSignal
+  /** Told once before anything is downloaded. */
+  onFetch?: ((directory: string) => void) | undefined
+}
+
+const valid = async (home: string, hash: string): Promise<boolean> =>
+  (await readFile(join(home, '.complete'), 'utf8').catch(() => '')) === hash
+
+/** Work of this process on a directory; the lock file is for the others. */
+const underWay = new Map<string, Promise<void>>()
+
+/**
+ * The jars of an artifact, sorted, as absolute paths; fetched by Maven unless a whole set is in the cache.
+ * Several runs at once wait for the first. Throws NO_PROVIDER (no Maven, or it failed).
+ */
+export const jarsOf = async (artifact: Artifact, options: JarOptions): Promise<string[]> => {
+  const home = join(options.cacheRoot, 'sandbox', artifact.directory)
+  const pom = pomOf(artifact)
+  const hash = createHash('sha256').update(`${PLUGIN}\n${pom}`).digest('hex')
+  if (!(await valid(home, hash))) {
+    const work = underWay.get(home) ?? fetch({ home, pom, hash, directory: artifact.directory }, options)
+    underWay.set(home, work)
+    await work.finally(() => underWay.delete(home))
+  }
+  const names = (await readdir(home)).filter(name => name.endsWith('.jar'))
+  return names.sort().map(name => join(home, name))
+}
+
+type Job = { home: string; pom: string; hash: string; directory: string }
+
+const fetch = async ({ home, pom, hash, directory }: Job, options: JarOptions): Promise<void> => {
+  const { maven, signal } = options
+  await checkMaven(maven, signal)
+  await using _ = await retry(() => LockFile.take(`${home}.lock`, `fetching ${directory}`), {
+    withinMs: FETCH_MS,
+    signal,
+    retriable: e => isKmigError(e, 'LOCKED'),
+  })
+  if (await valid(home, hash)) return // another run was first
+  options.onFetch?.(directory)
+  const part = `${home}.part`
+  await rm(part, { recursive: true, force: true })
+  await mkdir(part, { recursive: true })
+  const [file, log] = [join(part, 'pom.xml'), join(part, 'maven.log')]
+  await writeFile(file, pom)
+  const settings = ['-DincludeScope=runtime', `-DoutputDirectory=${part}`]
+  const code = await runToEnd(
+    { command: [maven, '-q', '-B', '-f', file, PLUGIN, ...settings], cwd: part, log },
+    AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
+  )
+  if (code !== 0 || !(await readdir(part)).some(name => name.endsWith('.jar'))) {
+    throw new KmigError(
+      'NO_PROVIDER',
+      `Maven could not fetch ${directory} (exit ${code}):\n${await tailOf(log, 15)}`,
+      {
+        try: [
+          `see ${log}`,
+          'check that Maven reaches a repository (mirrors and proxies: ~/.m2/settings.xml)',
+        ],
+      },
+    )
+  }
+  await writeFile(join(part, '.complete'), hash)
+  if (existsSync(home)) await rm(home, { recursive: true })
+  await rename(part, home)
+}

@@ -1,0 +1,47 @@
+import { bug } from '../kit/index.ts'
+import { type Addresses, FIRST_ZOOKEEPER, nodeIds, PORTS } from './addresses.ts'
+import { CHROOT, ensembleOf } from './configs.ts'
+import type { Node } from './node.ts'
+import type { FullSpec, ListenerName } from './spec.ts'
+
+/** A running throw-away cluster. Ends with `await using`. */
+export class SandboxCluster implements AsyncDisposable {
+  readonly spec: FullSpec
+  readonly nodes: readonly Node[]
+  #at: Addresses
+  constructor(spec: FullSpec, at: Addresses, nodes: readonly Node[]) {
+    this.spec = spec
+    this.nodes = nodes
+    this.#at = at
+  }
+
+  /** `host:port,...` of all brokers. */
+  bootstrap(listener: ListenerName = 'plaintext'): string {
+    return nodeIds(this.spec.brokers)
+      .map(id =>
+        listener === 'link'
+          ? `${this.#at.linkHost(id)}:${PORTS.link}`
+          : `${this.#at.host(id)}:${PORTS.plaintext}`,
+      )
+      .join(',')
+  }
+
+  /** Connect string, for kafka-zk with the cluster's chroot; undefined without a ZooKeeper. */
+  get zookeeper(): string | undefined {
+    if (this.spec.ensemble === 0) return undefined
+    const chroot = this.spec.kind === 'kafka-zk' ? CHROOT : ''
+    return `${ensembleOf(this.#at, this.spec.ensemble)}${chroot}`
+  }
+
+  /** Brokers are 1-3, ZooKeeper nodes 9-11. */
+  node(id: number): Node {
+    const node = this.nodes.find(n => n.id === id)
+    if (!node)
+      throw bug(`no node ${id}; there are ${this.nodes.map(n => n.id)} (ZooKeeper from ${FIRST_ZOOKEEPER})`)
+    return node
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map(node => node[Symbol.asyncDispose]()))
+  }
+}

@@ -1,0 +1,36 @@
+import type { Profile } from './spec.ts'
+
+const FLAGS: Record<Profile, readonly string[]> = {
+  fast: ['-Xms64m', '-Xmx256m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-XX:MaxDirectMemorySize=64m'],
+  bench: ['-Xms512m', '-Xmx1g', '-XX:+UseG1GC'],
+}
+
+const LOGGER = [
+  '-Dorg.slf4j.simpleLogger.showDateTime=true',
+  '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',
+]
+
+export const MAINS = {
+  broker: 'kafka.Kafka',
+  format: 'kafka.tools.StorageTool',
+  zookeeper: 'org.apache.zookeeper.server.ZooKeeperServerMain',
+  ensemble: 'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+} as const
+export type Main = keyof typeof MAINS
+
+/** forceSync: a throw-away znode need not survive a power cut. extendedTypesEnabled: containers and TTL znodes. */
+const ZOOKEEPER = ['-Dzookeeper.forceSync=no', '-Dzookeeper.extendedTypesEnabled=true']
+
+export type JavaCommand = { java: string; jars: readonly string[]; main: Main; profile: Profile }
+
+/** The command line up to the main class; its arguments follow. */
+export const javaCommand = ({ java, jars, main, profile }: JavaCommand): [string, ...string[]] => [
+  java,
+  ...FLAGS[main === 'format' ? 'fast' : profile],
+  '-Djava.awt.headless=true',
+  ...LOGGER,
+  ...(main === 'zookeeper' || main === 'ensemble' ? ZOOKEEPER : []),
+  '-cp',
+  jars.join(':'),
+  MAINS[main],
+]
