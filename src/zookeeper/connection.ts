@@ -1,0 +1,198 @@
+import { connect, type Socket } from 'node:net'
+import { KmigError, messageOf, onAbort } from '../kit/index.ts'
+import { Reader, Writer } from '../wire/index.ts'
+import { formatServer, type ZkServer } from './connect-string.ts'
+import { FrameSplitter } from './frames.ts'
+
+/** Xids that answer no request of ours. Source: ClientCnxn. */
+export const XID = { watch: -1, ping: -2, auth: -4 } as const
+const OP_PING = 11
+const OP_AUTH = 100
+/** Small requests of one tick go out together, at once when there are this many bytes of them. */
+const COALESCE_BYTES = 64 << 10
+
+/** What makes a session ours on any server. All zero asks for a new one. */
+export type Credentials = { sessionId: bigint; password: Buffer }
+export const NEW_SESSION: Credentials = { sessionId: 0n, password: Buffer.alloc(16) }
+
+export type ConnectOptions = Credentials & {
+  server: ZkServer
+  lastZxidSeen: bigint
+  /** Asked for; the server grants 2 to 20 of its ticks. */
+  timeoutMs: number
+  /** For the TCP connect and the server's answer together. */
+  withinMs: number
+  signal?: AbortSignal | undefined
+}
+export type ReplyFrame = { xid: number; zxid: bigint; code: number; body: Reader }
+export type Handlers = { reply(frame: ReplyFrame): void; end(why: KmigError): void }
+
+/**
+ * One TCP connection of a session: handshake, framing, coalesced writes, pings. Silent for two thirds of the session's
+ * timeout, it is dead. Ends once, with the reason, through `handlers.end`. Source: ClientCnxn, ClientCnxnSocketNIO.
+ */
+export class Connection {
+  readonly server: ZkServer
+  /** Granted by the server. `timeoutMs` 0: the session that was asked for is gone. */
+  readonly granted: Credentials & { timeoutMs: number }
+  #socket: Socket
+  #handlers: Handlers
+  #splitter: FrameSplitter
+  #out: Buffer[] = []
+  #outBytes = 0
+  #flushSoon = false
+  #ended = false
+  #sentAt = performance.now()
+  #heardAt = performance.now()
+  #timer: NodeJS.Timeout | undefined
+
+  private constructor(
+    socket: Socket,
+    opened: { server: ZkServer; granted: Connection['granted']; splitter: FrameSplitter },
+    handlers: Handlers,
+  ) {
+    this.#socket = socket
+    this.server = opened.server
+    this.granted = opened.granted
+    this.#splitter = opened.splitter
+    this.#handlers = handlers
+    socket.on('data', chunk => this.#take(chunk))
+    socket.on('drain', () => this.#flush())
+    socket.on('error', e => this.end(this.#gone(messageOf(e))))
+    socket.on('close', () => this.end(this.#gone('the server closed the connection')))
+    if (this.granted.timeoutMs > 0) this.#watchOver(this.granted.timeoutMs)
+  }
+
+  /** Throws UNREACHABLE, or PROTOCOL if what listens there is no ZooKeeper. */
+  static async open(options: ConnectOptions, handlers: Handlers): Promise<Connection> {
+    const { server, withinMs, signal } = options
+    const address = formatServer(server)
+    const socket = connect({ host: server.host, port: server.port, noDelay: true })
+    const splitter = new FrameSplitter()
+    const answer = Promise.withResolvers<Buffer>()
+    const refuse = (why: string): void =>
+      answer.reject(new KmigError('UNREACHABLE', `ZooKeeper at ${address}: ${why}`))
+    const timer = setTimeout(() => refuse(`no answer within ${withinMs / 1000} s`), withinMs)
+    using _ = onAbort(signal, reason => answer.reject(reason))
+    socket.on('error', e => refuse(messageOf(e) || ((e as NodeJS.ErrnoException).code ?? 'failed')))
+    socket.on('close', () => refuse('it closed the connection during the handshake'))
+    socket.on('data', chunk => {
+      try {
+        for (const frame of splitter.push(chunk)) answer.resolve(frame)
+      } catch (e) {
+        answer.reject(new KmigError('PROTOCOL', `what listens at ${address} is no ZooKeeper`, { cause: e }))
+      }
+    })
+    socket.on('connect', () => socket.write(helloBytes(options)))
+    try {
+      const granted = readGrant(new Reader(await answer.promise))
+      socket.removeAllListeners()
+      return new Connection(socket, { server, granted, splitter }, handlers)
+    } catch (e) {
+      socket.removeAllListeners()
+      socket.on('error', () => {})
+      socket.destroy()
+      throw e
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  get address(): string {
+    return formatServer(this.server)
+  }
+
+  /** Sends one frame; `pieces` start with four bytes of room for its length. */
+  send(pieces: readonly Buffer[], bytes: number): void {
+    if (this.#ended) return
+    pieces[0]?.writeInt32BE(bytes - 4, 0)
+    for (const piece of pieces) this.#out.push(piece)
+    this.#outBytes += bytes
+    if (this.#outBytes >= COALESCE_BYTES) this.#flush()
+    else if (!this.#flushSoon) {
+      this.#flushSoon = true
+      setImmediate(() => {
+        this.#flushSoon = false
+        this.#flush()
+      })
+    }
+  }
+
+  sendAuth(scheme: string, secret: Buffer): void {
+    const frame = new Writer(128)
+    frame.int32(0).int32(XID.auth).int32(OP_AUTH).int32(0).string32(scheme).bytes32(secret)
+    this.send(frame.finish(), frame.length)
+  }
+
+  #flush(): void {
+    if (this.#outBytes === 0 || this.#ended || this.#socket.writableNeedDrain) return
+    this.#sentAt = performance.now()
+    this.#socket.write(this.#out.length === 1 && this.#out[0] ? this.#out[0] : Buffer.concat(this.#out))
+    this.#out = []
+    this.#outBytes = 0
+  }
+
+  #take(chunk: Buffer): void {
+    this.#heardAt = performance.now()
+    try {
+      for (const frame of this.#splitter.push(chunk)) {
+        const body = new Reader(frame)
+        const reply = { xid: body.int32(), zxid: body.int64(), code: body.int32(), body }
+        if (reply.xid !== XID.ping) this.#handlers.reply(reply)
+        if (this.#ended) return
+      }
+    } catch (e) {
+      this.end(
+        e instanceof KmigError
+          ? e
+          : new KmigError('PROTOCOL', `reply of ${this.address}: ${messageOf(e)}`, { cause: e }),
+      )
+    }
+  }
+
+  #watchOver(timeoutMs: number): void {
+    const everyMs = timeoutMs / 6
+    let lookedAt = performance.now()
+    this.#timer = setInterval(() => {
+      const now = performance.now()
+      const stalled = now - lookedAt > 2 * everyMs // our own process slept: what came meanwhile is not read yet
+      lookedAt = now
+      if (stalled) this.#heardAt = Math.max(this.#heardAt, now - timeoutMs / 2)
+      const silentMs = now - this.#heardAt
+      if (silentMs >= (timeoutMs * 2) / 3) {
+        this.end(this.#gone(`it has been silent for ${(silentMs / 1000).toFixed(1)} s`))
+      } else if (now - this.#sentAt >= timeoutMs / 3 || silentMs >= timeoutMs / 3) {
+        const ping = new Writer(12).int32(0).int32(XID.ping).int32(OP_PING)
+        this.send(ping.finish(), ping.length)
+      }
+    }, everyMs)
+  }
+
+  #gone(why: string): KmigError {
+    return new KmigError('DISCONNECTED', `connection to ZooKeeper at ${this.address} lost: ${why}`)
+  }
+
+  /** Ends it now. What was not sent is dropped. */
+  end(why: KmigError): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearInterval(this.#timer)
+    this.#socket.destroy()
+    this.#out = []
+    this.#handlers.end(why)
+  }
+}
+
+const helloBytes = ({ lastZxidSeen, timeoutMs, sessionId, password }: ConnectOptions): Buffer => {
+  const frame = new Writer(64).int32(0).int32(0).int64(lastZxidSeen).int32(timeoutMs)
+  const bytes = frame.int64(sessionId).bytes32(password).bool(false).toBuffer()
+  bytes.writeInt32BE(bytes.length - 4, 0)
+  return bytes
+}
+
+const readGrant = (from: Reader): Connection['granted'] => {
+  from.int32()
+  const timeoutMs = from.int32()
+  const sessionId = from.int64()
+  return { timeoutMs, sessionId, password: Buffer.from(from.bytes32()) }
+}

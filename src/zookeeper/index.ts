@@ -1,0 +1,29 @@
+export { type Acl, type AclEntry, aclEntries, aclOf, digestId, maskedIds, OPEN_ACL, PERM } from './acl.ts'
+export { type Answer, CODE, codeError, codeName, must } from './codes.ts'
+export {
+  formatConnectString,
+  formatServer,
+  parseConnectString,
+  type ZkAddress,
+  type ZkServer,
+} from './connect-string.ts'
+export type { Credentials } from './connection.ts'
+export { MULTI_BYTES, multi, multiRead, opBytes, type ReadOp, type ReadReply, type WriteOp } from './multi.ts'
+export {
+  check,
+  create,
+  type DataReply,
+  exists,
+  getAcl,
+  getChildren,
+  getData,
+  type Operation,
+  remove,
+  setAcl,
+  setData,
+  sync,
+} from './operations.ts'
+export { ancestorsOf, childPath, isWithin, joinPath, pathFault } from './path.ts'
+export { acceptsSession, hasMultiRead } from './probe.ts'
+export { type Auth, type SessionEvent, type SessionOptions, ZkSession } from './session.ts'
+export { Stat } from './stat.ts'

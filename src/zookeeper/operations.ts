@@ -1,0 +1,107 @@
+import type { Reader, Writer } from '../wire/index.ts'
+import type { Acl } from './acl.ts'
+import { STAT_BYTES, Stat } from './stat.ts'
+
+/**
+ * One row of the protocol: how a request is written and its reply read. `repeatable` requests change nothing, so a
+ * session sends them again by itself after a lost connection. Source: zookeeper.jute, ZooDefs.OpCode.
+ */
+export type Operation<Request, Reply> = {
+  name: string
+  opcode: number
+  repeatable: boolean
+  write(to: Writer, request: Request): unknown
+  read(from: Reader): Reply
+}
+
+export const readStat = (from: Reader): Stat => new Stat(from.raw(STAT_BYTES))
+const nothing = (): void => {}
+
+type At = { path: string }
+export type DataReply = { data: Buffer | null; stat: Stat }
+export const getData: Operation<At, DataReply> = {
+  name: 'getData',
+  opcode: 4,
+  repeatable: true,
+  write: (to, { path }) => to.string32(path).bool(false),
+  read: from => ({ data: from.nullableBytes32(), stat: readStat(from) }),
+}
+export const exists: Operation<At, Stat> = {
+  name: 'exists',
+  opcode: 3,
+  repeatable: true,
+  write: getData.write,
+  read: readStat,
+}
+export const getChildren: Operation<At, string[]> = {
+  name: 'getChildren',
+  opcode: 8,
+  repeatable: true,
+  write: getData.write,
+  read: from => from.array32(() => from.string32()),
+}
+export type AclReply = { acl: Acl; stat: Stat }
+export const getAcl: Operation<At, AclReply> = {
+  name: 'getACL',
+  opcode: 6,
+  repeatable: true,
+  write: (to, { path }) => to.string32(path),
+  read: from => ({ acl: from.raw(from.left - STAT_BYTES) as Acl, stat: readStat(from) }),
+}
+export const setAcl: Operation<At & { acl: Acl; aversion: number }, Stat> = {
+  name: 'setACL',
+  opcode: 7,
+  repeatable: false,
+  write: (to, { path, acl, aversion }) => to.string32(path).raw(acl).int32(aversion),
+  read: readStat,
+}
+/** Flushes what the leader has to the server of this session. */
+export const sync: Operation<At, void> = {
+  name: 'sync',
+  opcode: 9,
+  repeatable: true,
+  write: (to, { path }) => to.string32(path),
+  read: nothing,
+}
+
+export type CreateRequest = At & { data: Buffer | null; acl: Acl; ephemeral?: boolean }
+/** The reply is the path. */
+export const create: Operation<CreateRequest, string> = {
+  name: 'create',
+  opcode: 1,
+  repeatable: false,
+  write: (to, { path, data, acl, ephemeral }) =>
+    to
+      .string32(path)
+      .nullableBytes32(data)
+      .raw(acl)
+      .int32(ephemeral ? 1 : 0),
+  read: from => from.string32(),
+}
+export type SetRequest = At & { data: Buffer | null; version: number }
+/** `version` is the one that was read (0 is a real one); -1 takes any. */
+export const setData: Operation<SetRequest, Stat> = {
+  name: 'setData',
+  opcode: 5,
+  repeatable: false,
+  write: (to, { path, data, version }) => to.string32(path).nullableBytes32(data).int32(version),
+  read: readStat,
+}
+export type VersionRequest = At & { version: number }
+export const remove: Operation<VersionRequest, void> = {
+  name: 'delete',
+  opcode: 2,
+  repeatable: false,
+  write: (to, { path, version }) => to.string32(path).int32(version),
+  read: nothing,
+}
+export const check: Operation<VersionRequest, void> = { ...remove, name: 'check', opcode: 13 }
+
+/** Ends the session on the server; its ephemerals go with it. */
+export const closeSession: Operation<void, void> = {
+  name: 'closeSession',
+  opcode: -11,
+  repeatable: false,
+  write: nothing,
+  read: nothing,
+}

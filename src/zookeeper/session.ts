@@ -1,0 +1,267 @@
+import { KmigError, messageOf, sleep } from '../kit/index.ts'
+import { Writer } from '../wire/index.ts'
+import { type Answer, CODE, codeError } from './codes.ts'
+import { formatServer, type ZkServer } from './connect-string.ts'
+import { Connection, type Credentials, NEW_SESSION, type ReplyFrame, XID } from './connection.ts'
+import { closeSession, type Operation } from './operations.ts'
+
+export type Auth = { scheme: string; secret: Buffer }
+export type SessionEvent =
+  | { kind: 'lost'; why: string }
+  | { kind: 'reconnected'; server: string }
+  /** The ensemble ended the session; a new one was begun. Ephemerals and watches of the old one are gone. */
+  | { kind: 'expired' }
+export type SessionOptions = {
+  servers: readonly ZkServer[]
+  /** Sent before anything else on every connection. */
+  auth?: readonly Auth[] | undefined
+  /** Ends the opening only; an open session ends by dispose. */
+  signal?: AbortSignal | undefined
+  /** Session timeout asked for. Default 30,000. */
+  timeoutMs?: number | undefined
+  /** How long no server may answer before the session gives up, at the start and after a loss. Default 10,000. */
+  withinMs?: number | undefined
+  /** A request unanswered for so long ends its connection with TIMEOUT. Default 30,000. */
+  requestMs?: number | undefined
+  on?: ((event: SessionEvent) => void) | undefined
+}
+
+type Call = {
+  name: string
+  opcode: number
+  repeatable: boolean
+  xid: number
+  sentAt: number
+  encode(to: Writer): void
+  settle(reply: ReplyFrame): void
+  fail(why: KmigError): void
+}
+
+/**
+ * A ZooKeeper session over any of several servers. Requests are pipelined: answered in order, never waiting for each
+ * other. Every promise settles. After a lost connection the session goes on at another server: requests that change
+ * nothing are sent again, those not sent yet are sent, and writes without an answer fail with DISCONNECTED, as nobody
+ * knows whether they were done. When no server answers for `withinMs`, everything fails with UNREACHABLE.
+ * Source: ClientCnxn.
+ */
+export class ZkSession implements AsyncDisposable {
+  readonly #options: SessionOptions
+  readonly #withinMs: number
+  readonly #requestMs: number
+  #servers: ZkServer[]
+  #connection: Connection | undefined
+  #credentials: Credentials = NEW_SESSION
+  #lastZxid = 0n
+  #xid = 0
+  #unsent: Call[] = []
+  #sent: Call[] = []
+  #head = 0 // of #sent: shifting an array of thousands costs more than the requests
+  #closed: KmigError | undefined
+  #timer: NodeJS.Timeout
+
+  private constructor(options: SessionOptions) {
+    this.#options = options
+    this.#withinMs = options.withinMs ?? 10_000
+    this.#requestMs = options.requestMs ?? 30_000
+    this.#servers = shuffled(options.servers)
+    this.#timer = setInterval(() => this.#checkDeadline(), Math.min(1000, this.#requestMs / 4)).unref()
+  }
+
+  /** Throws UNREACHABLE with each address and how long it was tried, AUTHENTICATION. */
+  static async open(options: SessionOptions): Promise<ZkSession> {
+    const session = new ZkSession(options)
+    try {
+      await session.#connect(options.signal)
+      return session
+    } catch (e) {
+      session.#finish(e instanceof KmigError ? e : new KmigError('DISCONNECTED', messageOf(e)))
+      throw e
+    }
+  }
+
+  /** Highest zxid that a reply has carried. */
+  get lastZxid(): bigint {
+    return this.#lastZxid
+  }
+  /** What another connection needs to be this session. */
+  get credentials(): Credentials {
+    return this.#credentials
+  }
+  /** The server it is connected to, or the servers it may use. */
+  get address(): string {
+    return this.#connection?.address ?? this.#servers.map(formatServer).join(',')
+  }
+
+  /** Sends a request at once and gives its answer, whatever the server's code. */
+  call<Request, Reply>(operation: Operation<Request, Reply>, request: Request): Promise<Answer<Reply>> {
+    if (this.#closed) return Promise.reject(this.#closed)
+    return new Promise((resolve, reject) => {
+      const call: Call = {
+        name: operation.name,
+        opcode: operation.opcode,
+        repeatable: operation.repeatable,
+        xid: 0,
+        sentAt: 0,
+        encode: to => operation.write(to, request),
+        settle: ({ code, body }) => resolve(code === 0 ? { code: 0, value: operation.read(body) } : { code }),
+        fail: reject,
+      }
+      if (this.#connection) this.#send(this.#connection, call)
+      else this.#unsent.push(call)
+    })
+  }
+
+  #send(connection: Connection, call: Call): void {
+    const frame = new Writer(192)
+    call.xid = this.#xid = (this.#xid + 1) & 0x7fffffff
+    call.sentAt = performance.now()
+    call.encode(frame.int32(0).int32(call.xid).int32(call.opcode))
+    this.#sent.push(call)
+    connection.send(frame.finish(), frame.length)
+  }
+
+  #take(reply: ReplyFrame): void {
+    if (reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
+    if (reply.xid === XID.watch) return
+    if (reply.xid === XID.auth) {
+      if (reply.code !== 0) this.#finish(codeError(CODE.AuthFailed, `authentication at ${this.address}`))
+      return
+    }
+    const call = this.#sent[this.#head]
+    if (call?.xid !== reply.xid) {
+      const wanted = call ? `${call.xid} (${call.name})` : 'none'
+      throw reply.body.fail(`reply ${reply.xid} from ${this.address} where ${wanted} is due`)
+    }
+    this.#head++
+    if (this.#head > 1024 && this.#head * 2 > this.#sent.length) {
+      this.#sent = this.#sent.slice(this.#head)
+      this.#head = 0
+    }
+    try {
+      call.settle(reply)
+    } catch (e) {
+      const why = e instanceof KmigError ? e : new KmigError('PROTOCOL', messageOf(e), { cause: e })
+      call.fail(why)
+      throw why
+    }
+  }
+
+  async #connect(signal?: AbortSignal | undefined): Promise<void> {
+    const since = performance.now()
+    const faults = new Map<string, string>()
+    for (let attempt = 0; ; attempt++) {
+      if (this.#closed) throw this.#closed
+      const leftMs = this.#withinMs - (performance.now() - since)
+      const hopeless = faults.size === this.#servers.length && [...faults.values()].every(isUnknownHost)
+      if (leftMs <= 0 || hopeless) throw unreachable(faults, performance.now() - since)
+      const server = this.#servers[attempt % this.#servers.length] as ZkServer
+      try {
+        await this.#attach(server, leftMs, signal)
+        return
+      } catch (e) {
+        signal?.throwIfAborted()
+        if (e instanceof KmigError && e.code === 'AUTHENTICATION') throw e
+        faults.set(formatServer(server), messageOf(e))
+        if ((attempt + 1) % this.#servers.length === 0) await sleep(Math.min(200, leftMs), signal)
+      }
+    }
+  }
+
+  async #attach(server: ZkServer, leftMs: number, signal?: AbortSignal | undefined): Promise<void> {
+    const share = Math.max(500, leftMs / Math.min(3, this.#servers.length))
+    const connection = await Connection.open(
+      {
+        ...this.#credentials,
+        server,
+        lastZxidSeen: this.#lastZxid,
+        timeoutMs: this.#options.timeoutMs ?? 30_000,
+        withinMs: Math.min(leftMs, share),
+        signal,
+      },
+      { reply: reply => this.#take(reply), end: why => this.#lost(why) },
+    )
+    if (connection.granted.timeoutMs <= 0) {
+      this.#credentials = NEW_SESSION
+      connection.end(new KmigError('ZK_SESSION_EXPIRED', `session ended by ${formatServer(server)}`))
+      this.#options.on?.({ kind: 'expired' })
+      return await this.#attach(server, leftMs, signal)
+    }
+    if (this.#closed) return connection.end(this.#closed)
+    this.#credentials = connection.granted
+    this.#connection = connection
+    for (const { scheme, secret } of this.#options.auth ?? []) connection.sendAuth(scheme, secret)
+    const waiting = this.#unsent
+    this.#unsent = []
+    for (const call of waiting) this.#send(connection, call)
+  }
+
+  #lost(why: KmigError): void {
+    if (!this.#connection) return
+    this.#connection = undefined
+    const open = this.#sent.slice(this.#head)
+    this.#sent = []
+    this.#head = 0
+    this.#unsent = [...open.filter(call => call.repeatable), ...this.#unsent]
+    for (const call of open) if (!call.repeatable) call.fail(unknownOutcome(call, why))
+    if (this.#closed || why.code === 'PROTOCOL') {
+      this.#finish(why)
+      return
+    }
+    this.#options.on?.({ kind: 'lost', why: messageOf(why) })
+    this.#connect().then(
+      () => this.#options.on?.({ kind: 'reconnected', server: this.address }),
+      e => this.#finish(e),
+    )
+  }
+
+  #checkDeadline(): void {
+    const oldest = this.#sent[this.#head]
+    if (!oldest || performance.now() - oldest.sentAt < this.#requestMs) return
+    const why = `${oldest.name} got no answer from ${this.address} in ${this.#requestMs / 1000} s`
+    this.#connection?.end(new KmigError('TIMEOUT', why))
+  }
+
+  #finish(why: KmigError): void {
+    this.#closed ??= why
+    clearInterval(this.#timer)
+    const open = [...this.#sent.slice(this.#head), ...this.#unsent]
+    this.#sent = []
+    this.#unsent = []
+    for (const call of open) call.fail(this.#closed)
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.end(this.#closed)
+  }
+
+  /** Tells the server that the session is over (its ephemerals go at once), waiting at most 2 s. */
+  async close(): Promise<void> {
+    if (!this.#closed && this.#connection) {
+      const done = this.call(closeSession, undefined).catch(() => {})
+      await Promise.race([done, sleep(2000)])
+    }
+    this.#finish(new KmigError('DISCONNECTED', 'the session was closed'))
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+const unknownOutcome = (call: Call, why: KmigError): KmigError =>
+  new KmigError('DISCONNECTED', `${call.name} was sent, its outcome is unknown: ${messageOf(why)}`, {
+    cause: why,
+  })
+
+const isUnknownHost = (fault: string): boolean => fault.includes('ENOTFOUND')
+
+const unreachable = (faults: ReadonlyMap<string, string>, ms: number): KmigError =>
+  new KmigError(
+    'UNREACHABLE',
+    `no ZooKeeper server answered in ${(ms / 1000).toFixed(1)} s: ${[...faults.values()].join('; ')}`,
+    { try: ['check the addresses, and that the ensemble runs and has a quorum'] },
+  )
+
+const shuffled = <T>(items: readonly T[]): T[] =>
+  items
+    .map(item => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item)
