@@ -1,7 +1,9 @@
 // kmig needs Node 22.15 (zstd in node:zlib, `using`). Where an older one starts it and the `node` package stands
 // beside it, that one takes over; signals are handed on, and the child ends when this process dies in any way.
 import { spawn } from 'node:child_process'
-import { createRequire } from 'node:module'
+import module, { createRequire } from 'node:module'
+import { constants, homedir } from 'node:os'
+import { join } from 'node:path'
 import process from 'node:process'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
@@ -26,5 +28,9 @@ if (major < 22 || (major === 22 && minor < 15)) {
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   const [code, signal] = await new Promise(done => child.once('exit', (...how) => done(how)))
-  process.exit(signal ? 128 + (signal === 'SIGKILL' ? 9 : 15) : code)
+  process.exit(signal ? 128 + constants.signals[signal] : code)
 }
+// Compiled code is kept between runs, which takes a fifth off the start; in the user's own directory, not a shared one.
+module.enableCompileCache?.(
+  join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'kmig', 'compiled'),
+)

@@ -123,6 +123,7 @@ export abstract class BaseCommand extends Command {
 
   /** Every error ends here: oclif's own too. */
   protected override async catch(e: Error): Promise<void> {
+    this.parsed = true // or else oclif warns that flags were not read
     if (isQuietExit(e)) throw e
     const { by } = this.#interrupt
     const stopped = by && e.name === 'AbortError'

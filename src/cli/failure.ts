@@ -16,7 +16,10 @@ const withoutOclif = (message: string): string =>
 /** Any thrown value by code, message, what to try and exit code. Unknown ones are BUG, exit 1. */
 export const failureOf = (e: unknown, help: string): Failure => {
   const message = withoutOclif(messageOf(e))
-  if (isKmigError(e)) return { code: e.code, message, try: e.suggestions, exit: e.exit }
+  if (isKmigError(e)) {
+    const next = e.code === 'USAGE' && e.suggestions.length === 0 ? [help] : e.suggestions
+    return { code: e.code, message, try: next, exit: e.exit }
+  }
   if ((e as OclifError | undefined)?.oclif) return { code: 'USAGE', message, try: [help], exit: 2 }
   return {
     code: 'BUG',

@@ -1,4 +1,4 @@
-import { flush, run as runOclif } from '@oclif/core'
+import { run as runOclif } from '@oclif/core'
 import { failureOf, failureText, isQuietExit } from './failure.ts'
 
 /** Something still holds the event loop this long after the command ended: end anyway. */
@@ -15,7 +15,6 @@ export const run = async (from: string): Promise<void> => {
   const argv = process.argv.slice(2)
   try {
     await runOclif(argv, from)
-    await flush()
   } catch (e) {
     fail(e, argv)
   }
