@@ -38,18 +38,32 @@ const pomOf = ({ directory, coordinates }: Artifact): string => {
   ].join('\n')
 }
 
+type Place = { home: string; pom: string; hash: string }
+
 export type JarOptions = {
   /** Where `sandbox/<directory>` is kept from run to run. */
   cacheRoot: string
   /** The Maven command. */
   maven: string
-  signal: AbortSignal
   /** Told once before anything is downloaded. */
   onFetch?: ((directory: string) => void) | undefined
 }
 
-const valid = async (home: string, hash: string): Promise<boolean> =>
+const placeOf = (artifact: Artifact, { cacheRoot }: JarOptions): Place => {
+  const pom = pomOf(artifact)
+  return {
+    home: join(cacheRoot, 'sandbox', artifact.directory),
+    pom,
+    hash: createHash('sha256').update(`${PLUGIN}\n${pom}`).digest('hex'),
+  }
+}
+
+const valid = async ({ home, hash }: Place): Promise<boolean> =>
   (await readFile(join(home, '.complete'), 'utf8').catch(() => '')) === hash
+
+/** Whether a whole set is there, so that nothing need be fetched. */
+export const cached = (artifact: Artifact, options: JarOptions): Promise<boolean> =>
+  valid(placeOf(artifact, options))
 
 /** Work of this process on a directory; the lock file is for the others. */
 const underWay = new Map<string, Promise<void>>()
@@ -58,12 +72,15 @@ const underWay = new Map<string, Promise<void>>()
  * The jars of an artifact, sorted, as absolute paths; fetched by Maven unless a whole set is in the cache.
  * Several runs at once wait for the first. Throws NO_PROVIDER (no Maven, or it failed).
  */
-export const jarsOf = async (artifact: Artifact, options: JarOptions): Promise<string[]> => {
-  const home = join(options.cacheRoot, 'sandbox', artifact.directory)
-  const pom = pomOf(artifact)
-  const hash = createHash('sha256').update(`${PLUGIN}\n${pom}`).digest('hex')
-  if (!(await valid(home, hash))) {
-    const work = underWay.get(home) ?? fetch({ home, pom, hash, directory: artifact.directory }, options)
+export const jarsOf = async (
+  artifact: Artifact,
+  options: JarOptions,
+  signal: AbortSignal,
+): Promise<string[]> => {
+  const place = placeOf(artifact, options)
+  const { home } = place
+  if (!(await valid(place))) {
+    const work = underWay.get(home) ?? fetch(artifact.directory, place, options, signal)
     underWay.set(home, work)
     await work.finally(() => underWay.delete(home))
   }
@@ -71,17 +88,16 @@ export const jarsOf = async (artifact: Artifact, options: JarOptions): Promise<s
   return names.sort().map(name => join(home, name))
 }
 
-type Job = { home: string; pom: string; hash: string; directory: string }
-
-const fetch = async ({ home, pom, hash, directory }: Job, options: JarOptions): Promise<void> => {
-  const { maven, signal } = options
+const fetch = async (directory: string, place: Place, options: JarOptions, signal: AbortSignal) => {
+  const { home, pom, hash } = place
+  const { maven } = options
   await checkMaven(maven, signal)
   await using _ = await retry(() => LockFile.take(`${home}.lock`, `fetching ${directory}`), {
     withinMs: FETCH_MS,
     signal,
     retriable: e => isKmigError(e, 'LOCKED'),
   })
-  if (await valid(home, hash)) return // another run was first
+  if (await valid(place)) return // another run was first
   options.onFetch?.(directory)
   const part = `${home}.part`
   await rm(part, { recursive: true, force: true })

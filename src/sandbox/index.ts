@@ -1,7 +1,7 @@
 /**
  * Throw-away clusters of real servers:
  *
- *     await using sandbox = await Sandbox.open({ root: process.cwd(), cacheRoot })
+ *     await using sandbox = await Sandbox.open({ root: cwd, ...sandboxEnvironment(env) })
  *     const old = await sandbox.start({ kind: 'kafka-zk', version: '3.9.2', brokers: 1 })
  *     old.bootstrap() // 127.S.0.1:9092
  *     await old.node(1).stop('kill')
@@ -10,5 +10,6 @@
  */
 export { SandboxCluster } from './cluster.ts'
 export type { Node } from './node.ts'
-export { Sandbox, type SandboxEvent, type SandboxOptions } from './sandbox.ts'
+export { type SandboxEvent, type SandboxOptions, sandboxEnvironment } from './options.ts'
+export { Sandbox } from './sandbox.ts'
 export type { Kind, ListenerName, Profile, Spec, Version } from './spec.ts'

@@ -3,24 +3,18 @@ import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKmigError, KmigError } from '../kit/index.ts'
 import { FIRST_ZOOKEEPER, nodeIds } from './addresses.ts'
-import { brokerJars, jarsOf } from './artifacts.ts'
+import { brokerJars, cached, type JarOptions, jarsOf } from './artifacts.ts'
 import { SandboxCluster } from './cluster.ts'
 import { brokerConfig, type Properties, render, zookeeperConfig } from './configs.ts'
 import { javaCommand, type Main } from './jvm-flags.ts'
 import { JvmNode } from './node.ts'
+import type { SandboxOptions } from './options.ts'
 import type { Plan, Provider } from './provider.ts'
 import { brokerIdFree, brokerReady, READY_MS, zookeeperReady } from './ready.ts'
 import type { FullSpec, Version } from './spec.ts'
 import { runToEnd } from './supervised.ts'
 import { tailOf } from './tail.ts'
-import { findJava } from './toolchain.ts'
-
-export type JvmOptions = {
-  cacheRoot: string
-  java: string
-  maven: string
-  onFetch?: ((directory: string) => void) | undefined
-}
+import { checkMaven, findJava } from './toolchain.ts'
 
 /** A quorum that did not form in this time is started afresh. */
 const QUORUM_MS = 30_000
@@ -31,18 +25,23 @@ const LAST_WITH_ZOOKEEPER: Version = '3.9.2'
 /** Servers as child processes on this machine's Java; their jars come through Maven. */
 export class JvmProvider implements Provider {
   readonly name = 'jvm'
-  #options: JvmOptions
-  constructor(options: JvmOptions) {
-    this.#options = options
+  #java: string
+  #jarOptions: JarOptions
+  constructor({ cacheRoot, java = 'java', maven = 'mvn', on }: SandboxOptions) {
+    this.#java = java
+    this.#jarOptions = { cacheRoot, maven, onFetch: directory => on?.({ kind: 'fetching', directory }) }
   }
 
-  async prepare(spec: FullSpec, signal: AbortSignal): Promise<void> {
-    await findJava(this.#options.java, signal)
-    for (const version of versionsOf(spec)) await this.#jars(version, signal)
+  async check(spec: FullSpec, signal: AbortSignal): Promise<void> {
+    await findJava(this.#java, signal)
+    for (const version of versionsOf(spec)) {
+      if (!(await cached(brokerJars(version), this.#jarOptions)))
+        await checkMaven(this.#jarOptions.maven, signal)
+    }
   }
 
   async start(plan: Plan, signal: AbortSignal): Promise<SandboxCluster> {
-    await this.prepare(plan.spec, signal)
+    await findJava(this.#java, signal)
     for (let attempt = 1; ; attempt++) {
       const cluster = new SandboxCluster(plan.spec, plan.addresses, [
         ...(await this.#zookeepers(plan, signal)),
@@ -132,11 +131,11 @@ export class JvmProvider implements Provider {
   }
 
   async #command(main: Main, version: Version, { profile }: FullSpec, signal: AbortSignal) {
-    return javaCommand({ java: this.#options.java, jars: await this.#jars(version, signal), main, profile })
+    return javaCommand({ java: this.#java, jars: await this.#jars(version, signal), main, profile })
   }
 
   #jars(version: Version, signal: AbortSignal): Promise<string[]> {
-    return jarsOf(brokerJars(version), { ...this.#options, signal })
+    return jarsOf(brokerJars(version), this.#jarOptions, signal)
   }
 }
 

@@ -13,8 +13,8 @@ export type Plan = {
 /** A way to run servers. */
 export interface Provider {
   readonly name: 'jvm'
-  /** Fetches what this spec needs. Throws NO_PROVIDER, naming what to install, if servers can't be run here. */
-  prepare(spec: FullSpec, signal: AbortSignal): Promise<void>
+  /** Throws NO_PROVIDER, naming what to install, if servers can't be run here. Fetches nothing. */
+  check(spec: FullSpec, signal: AbortSignal): Promise<void>
   /** Resolves when every server answers. What was started is ended again when it throws. */
   start(plan: Plan, signal: AbortSignal): Promise<SandboxCluster>
 }

@@ -4,30 +4,10 @@ import { anySignal, KmigError } from '../kit/index.ts'
 import { Addresses } from './addresses.ts'
 import type { SandboxCluster } from './cluster.ts'
 import { JvmProvider } from './jvm.ts'
+import type { SandboxEvent, SandboxOptions } from './options.ts'
 import type { Provider } from './provider.ts'
 import { Slot } from './slot.ts'
 import { complete, type Spec } from './spec.ts'
-
-export type SandboxEvent =
-  /** Jars are being downloaded into the cache, which happens once. */
-  | { kind: 'fetching'; directory: string }
-  /** State and logs were kept for a look at what failed. */
-  | { kind: 'kept'; directory: string }
-
-export type SandboxOptions = {
-  /** State goes to `<root>/.kmig/sandbox/<id>`. */
-  root: string
-  /** Jars are kept in `<cacheRoot>/sandbox`. cli: `${XDG_CACHE_HOME:-~/.cache}/kmig`. */
-  cacheRoot: string
-  /** Default auto, which is jvm. cli: KMIG_SANDBOX_PROVIDER. */
-  provider?: 'auto' | 'jvm' | undefined
-  /** Default `java`. cli: `$JAVA_HOME/bin/java` where JAVA_HOME is set. */
-  java?: string | undefined
-  /** Default `mvn`. */
-  maven?: string | undefined
-  signal?: AbortSignal | undefined
-  on?: ((event: SandboxEvent) => void) | undefined
-}
 
 /** One run's throw-away clusters: they share a slot of addresses, a state directory and an end. */
 export class Sandbox implements AsyncDisposable {
@@ -46,12 +26,15 @@ export class Sandbox implements AsyncDisposable {
     this.#slot = slot
     this.#signal = anySignal(options.signal, this.#stop.signal)
     this.#on = options.on ?? (() => {})
-    this.#provider = new JvmProvider({
-      cacheRoot: options.cacheRoot,
-      java: options.java ?? 'java',
-      maven: options.maven ?? 'mvn',
-      onFetch: artifact => this.#on({ kind: 'fetching', directory: artifact }),
-    })
+    this.#provider = new JvmProvider(options)
+  }
+
+  /** Whether these clusters could be started here. Throws NO_PROVIDER, naming what to install. */
+  static async check(specs: readonly Spec[], options: SandboxOptions): Promise<void> {
+    const provider = new JvmProvider(options)
+    const signal = options.signal ?? new AbortController().signal
+    for (const spec of specs) await provider.check(complete(spec), signal)
+    await using _ = await Slot.take()
   }
 
   /** Takes a slot and makes the state directory; starts nothing yet. Throws NO_PROVIDER. */
@@ -59,7 +42,8 @@ export class Sandbox implements AsyncDisposable {
     const slot = await Slot.take()
     const stamp = new Date().toISOString().replace(/[-:]|\..*/g, '')
     const directory = join(options.root, '.kmig', 'sandbox', `${stamp}-${process.pid}-${slot.number}`)
-    await mkdir(directory, { recursive: true, mode: 0o700 })
+    const make = () => mkdir(directory, { recursive: true, mode: 0o700 })
+    await make().catch(make) // another sandbox may have removed an empty parent in between
     return new Sandbox(slot, directory, options)
   }
 
