@@ -1,0 +1,13 @@
+export {
+  type CheckOptions,
+  checkPartition,
+  faults,
+  type PartitionFindings,
+  type Seen,
+  type Totals,
+  totals,
+  type WriterFindings,
+} from './check.ts'
+export { type Account, Ledger, type LedgerEntry, type Place, placeKey } from './ledger.ts'
+export { type Reading, readPayload, type Stamp, writePayload } from './payload.ts'
+export { Ranges } from './ranges.ts'
