@@ -1,6 +1,7 @@
 import { bug } from '../kit/index.ts'
 import { type Addresses, FIRST_ZOOKEEPER, nodeIds, PORTS } from './addresses.ts'
 import { CHROOT, ensembleOf } from './configs.ts'
+import type { Link } from './link/link.ts'
 import type { Node } from './node.ts'
 import type { FullSpec, ListenerName } from './spec.ts'
 
@@ -9,9 +10,15 @@ export class SandboxCluster implements AsyncDisposable {
   readonly spec: FullSpec
   readonly nodes: readonly Node[]
   #at: Addresses
-  constructor(spec: FullSpec, at: Addresses, nodes: readonly Node[]) {
+  #links: ReadonlyMap<number, Link>
+  constructor(
+    spec: FullSpec,
+    at: Addresses,
+    parts: { nodes: readonly Node[]; links: ReadonlyMap<number, Link> },
+  ) {
     this.spec = spec
-    this.nodes = nodes
+    this.nodes = parts.nodes
+    this.#links = parts.links
     this.#at = at
   }
 
@@ -28,9 +35,18 @@ export class SandboxCluster implements AsyncDisposable {
 
   /** Connect string, for kafka-zk with the cluster's chroot; undefined without a ZooKeeper. */
   get zookeeper(): string | undefined {
+    return this.#connectString(id => this.#at.host(id))
+  }
+
+  /** The same by way of the links. */
+  get linkedZookeeper(): string | undefined {
+    return this.#connectString(id => this.#at.linkHost(id))
+  }
+
+  #connectString(hostOf: (id: number) => string): string | undefined {
     if (this.spec.ensemble === 0) return undefined
     const chroot = this.spec.kind === 'kafka-zk' ? CHROOT : ''
-    return `${ensembleOf(this.#at, this.spec.ensemble)}${chroot}`
+    return `${ensembleOf(this.spec.ensemble, hostOf)}${chroot}`
   }
 
   /** Brokers are 1-3, ZooKeeper nodes 9-11. */
@@ -41,7 +57,14 @@ export class SandboxCluster implements AsyncDisposable {
     return node
   }
 
+  /** The proxy before a node; the spec's listeners must name `link`. Clients pass it by `bootstrap('link')`. */
+  link(id: number): Link {
+    const link = this.#links.get(id)
+    if (!link) throw bug(`no link before node ${id}; there are ${[...this.#links.keys()]}`)
+    return link
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.nodes.map(node => node[Symbol.asyncDispose]()))
+    await Promise.all([...this.nodes, ...this.#links.values()].map(part => part[Symbol.asyncDispose]()))
   }
 }

@@ -15,9 +15,9 @@ export const render = (properties: Properties): string =>
     .join('')
 
 /** `host:2181,...` of the cluster's ensemble, without a chroot. */
-export const ensembleOf = (at: Addresses, size: number): string =>
+export const ensembleOf = (size: number, hostOf: (id: number) => string): string =>
   nodeIds(size, FIRST_ZOOKEEPER)
-    .map(id => `${at.host(id)}:${PORTS.zookeeper}`)
+    .map(id => `${hostOf(id)}:${PORTS.zookeeper}`)
     .join(',')
 
 /** One ZooKeeper node. Source: ZooKeeper's administrator guide; what takes time or a fixed port is off. */
@@ -89,7 +89,7 @@ const role = (spec: FullSpec, at: Addresses, id: number): Properties => {
   }
   return {
     'broker.id': id,
-    'zookeeper.connect': `${ensembleOf(at, spec.ensemble)}${CHROOT}`,
+    'zookeeper.connect': `${ensembleOf(spec.ensemble, n => at.host(n))}${CHROOT}`,
     'zookeeper.session.timeout.ms': SESSION_MS,
   }
 }

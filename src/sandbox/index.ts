@@ -9,6 +9,8 @@
  * @module
  */
 export { SandboxCluster } from './cluster.ts'
+export { Link } from './link/link.ts'
+export type { Counters, Direction, Shape } from './link/shape.ts'
 export type { Node } from './node.ts'
 export { type SandboxEvent, type SandboxOptions, sandboxEnvironment } from './options.ts'
 export { Sandbox } from './sandbox.ts'

@@ -7,6 +7,7 @@ import { brokerJars, cached, type JarOptions, jarsOf } from './artifacts.ts'
 import { SandboxCluster } from './cluster.ts'
 import { brokerConfig, type Properties, render, zookeeperConfig } from './configs.ts'
 import { javaCommand, type Main } from './jvm-flags.ts'
+import { openLinks } from './links.ts'
 import { JvmNode } from './node.ts'
 import type { SandboxOptions } from './options.ts'
 import type { Plan, Provider } from './provider.ts'
@@ -43,10 +44,9 @@ export class JvmProvider implements Provider {
   async start(plan: Plan, signal: AbortSignal): Promise<SandboxCluster> {
     await findJava(this.#java, signal)
     for (let attempt = 1; ; attempt++) {
-      const cluster = new SandboxCluster(plan.spec, plan.addresses, [
-        ...(await this.#zookeepers(plan, signal)),
-        ...(await this.#brokers(plan, signal)),
-      ])
+      const nodes = [...(await this.#zookeepers(plan, signal)), ...(await this.#brokers(plan, signal))]
+      const links = await openLinks(plan, nodes)
+      const cluster = new SandboxCluster(plan.spec, plan.addresses, { nodes, links })
       try {
         await launch(cluster, signal)
         return cluster

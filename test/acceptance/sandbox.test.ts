@@ -7,8 +7,12 @@ import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index
 import { linesOf } from '../lines-of.ts'
 import { NEW, OLD, pair, sandboxOptions, servers } from '../sandbox-helper.ts'
 
-const client = (cluster: SandboxCluster) =>
-  new Kafka({ brokers: cluster.bootstrap().split(','), logLevel: logLevel.NOTHING, retry: { retries: 10 } })
+const client = (cluster: SandboxCluster, listener: 'plaintext' | 'link' = 'plaintext') =>
+  new Kafka({
+    brokers: cluster.bootstrap(listener).split(','),
+    logLevel: logLevel.NOTHING,
+    retry: { retries: 10 },
+  })
 
 const write = async (cluster: SandboxCluster, topic: string, value: string) => {
   const producer = client(cluster).producer()
@@ -111,6 +115,26 @@ servers('the sandbox', () => {
     )
     cluster.node(1).resume()
     await writing
+  })
+
+  test('clients of the link pass through it after Metadata too, and wait while it is cut', async () => {
+    await using sandbox = await Sandbox.open(sandboxOptions())
+    const cluster = await sandbox.start({ ...NEW, listeners: ['link'] })
+    await createTopic(cluster, 't')
+    const link = cluster.link(1)
+    const producer = client(cluster, 'link').producer()
+    await producer.connect()
+    await producer.send({ topic: 't', messages: [{ value: 'through' }] })
+    const { bytes } = (await link.counters()).up
+    await producer.send({ topic: 't', messages: [{ value: 'x'.repeat(100_000) }] })
+    expect((await link.counters()).up.bytes).toBeGreaterThan(bytes + 100_000)
+    await link.cut()
+    const sending = producer.send({ topic: 't', messages: [{ value: 'held' }] })
+    await expect.poll(async () => (await link.counters()).up.held).toBeGreaterThan(0)
+    await link.heal()
+    await sending
+    await producer.disconnect()
+    expect(cluster.linkedZookeeper).not.toBe(cluster.zookeeper)
   })
 
   describe('three nodes', () => {
