@@ -69,6 +69,10 @@ export const ERRORS = {
     means: 'source and target are the same tree, or one lies inside the other',
   },
   ZK_CONFLICT: { exit: EXIT.loss, means: 'somebody else writes to a znode that is being copied' },
+  ZK_TOO_MANY_DELETES: {
+    exit: EXIT.refused,
+    means: 'more znodes would be deleted than --max-delete allows',
+  },
   ZK: {
     exit: EXIT.partial,
     means: 'a ZooKeeper server answered with an error that trying again did not cure',

@@ -1,9 +1,8 @@
-import { KmigError } from '../kit/index.ts'
+import { formatHostPort, type HostPort, KmigError, messageOf, parseBootstrap } from '../kit/index.ts'
 import { pathFault } from './path.ts'
 
-export type ZkServer = { host: string; port: number }
 /** Servers of one ensemble, and the root that paths are meant below (`/` for none). */
-export type ZkAddress = { servers: readonly ZkServer[]; chroot: string }
+export type ZkAddress = { servers: readonly HostPort[]; chroot: string }
 
 const bad = (text: string, why: string): KmigError =>
   new KmigError('ZK_CONNECT_STRING', `'${text}' is not a ZooKeeper connect string: ${why}`, {
@@ -19,27 +18,13 @@ export const parseConnectString = (text: string): ZkAddress => {
   const chroot = slash < 0 ? '/' : text.slice(slash)
   const fault = pathFault(chroot)
   if (fault) throw bad(text, `the chroot '${chroot}': ${fault}`)
-  const list = slash < 0 ? text : text.slice(0, slash)
-  return { servers: list.split(',').map(part => parseServer(text, part.trim())), chroot }
-}
-
-const parseServer = (text: string, part: string): ZkServer => {
-  const match = /^(?:\[([^\]]+)\]|([^:[\]\s]+))(?::(\d+))?$/.exec(part)
-  const host = match?.[1] ?? match?.[2]
-  if (!host) {
-    const colons = part.split(':').length > 2
-    throw bad(text, `'${part}' is not host:port${colons ? ' (an IPv6 address stands in brackets)' : ''}`)
+  try {
+    return { servers: parseBootstrap(slash < 0 ? text : text.slice(0, slash)), chroot }
+  } catch (e) {
+    throw bad(text, messageOf(e))
   }
-  const digits = match?.[3]
-  if (digits === undefined) throw bad(text, `'${part}' has no port (ZooKeeper's usual one is 2181)`)
-  const port = Number(digits)
-  if (port < 1 || port > 65_535) throw bad(text, `port ${digits} of '${part}' is not 1-65535`)
-  return { host, port }
 }
-
-export const formatServer = ({ host, port }: ZkServer): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
 /** The text that `parseConnectString` reads. */
 export const formatConnectString = ({ servers, chroot }: ZkAddress): string =>
-  servers.map(formatServer).join(',') + (chroot === '/' ? '' : chroot)
+  servers.map(formatHostPort).join(',') + (chroot === '/' ? '' : chroot)

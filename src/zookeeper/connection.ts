@@ -1,7 +1,6 @@
 import { connect, type Socket } from 'node:net'
-import { KmigError, messageOf, onAbort } from '../kit/index.ts'
+import { formatHostPort, type HostPort, KmigError, messageOf, onAbort } from '../kit/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
-import { formatServer, type ZkServer } from './connect-string.ts'
 import { FrameSplitter } from './frames.ts'
 
 /** Xids that answer no request of ours. Source: ClientCnxn. */
@@ -16,7 +15,7 @@ export type Credentials = { sessionId: bigint; password: Buffer }
 export const NEW_SESSION: Credentials = { sessionId: 0n, password: Buffer.alloc(16) }
 
 export type ConnectOptions = Credentials & {
-  server: ZkServer
+  server: HostPort
   lastZxidSeen: bigint
   /** Asked for; the server grants 2 to 20 of its ticks. */
   timeoutMs: number
@@ -32,7 +31,7 @@ export type Handlers = { reply(frame: ReplyFrame): void; end(why: KmigError): vo
  * timeout, it is dead. Ends once, with the reason, through `handlers.end`. Source: ClientCnxn, ClientCnxnSocketNIO.
  */
 export class Connection {
-  readonly server: ZkServer
+  readonly server: HostPort
   /** Granted by the server. `timeoutMs` 0: the session that was asked for is gone. */
   readonly granted: Credentials & { timeoutMs: number }
   #socket: Socket
@@ -48,7 +47,7 @@ export class Connection {
 
   private constructor(
     socket: Socket,
-    opened: { server: ZkServer; granted: Connection['granted']; splitter: FrameSplitter },
+    opened: { server: HostPort; granted: Connection['granted']; splitter: FrameSplitter },
     handlers: Handlers,
   ) {
     this.#socket = socket
@@ -66,7 +65,7 @@ export class Connection {
   /** Throws UNREACHABLE, or PROTOCOL if what listens there is no ZooKeeper. */
   static async open(options: ConnectOptions, handlers: Handlers): Promise<Connection> {
     const { server, withinMs, signal } = options
-    const address = formatServer(server)
+    const address = formatHostPort(server)
     const socket = connect({ host: server.host, port: server.port, noDelay: true })
     const splitter = new FrameSplitter()
     const answer = Promise.withResolvers<Buffer>()
@@ -99,7 +98,7 @@ export class Connection {
   }
 
   get address(): string {
-    return formatServer(this.server)
+    return formatHostPort(this.server)
   }
 
   /** Sends one frame; `pieces` start with four bytes of room for its length. */

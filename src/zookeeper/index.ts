@@ -1,12 +1,6 @@
 export { type Acl, type AclEntry, aclEntries, aclOf, digestId, maskedIds, OPEN_ACL, PERM } from './acl.ts'
 export { type Answer, CODE, codeError, codeName, must } from './codes.ts'
-export {
-  formatConnectString,
-  formatServer,
-  parseConnectString,
-  type ZkAddress,
-  type ZkServer,
-} from './connect-string.ts'
+export { formatConnectString, parseConnectString, type ZkAddress } from './connect-string.ts'
 export type { Credentials } from './connection.ts'
 export { MULTI_BYTES, multi, multiRead, opBytes, type ReadOp, type ReadReply, type WriteOp } from './multi.ts'
 export {

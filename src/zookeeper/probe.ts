@@ -1,6 +1,5 @@
-import { KmigError } from '../kit/index.ts'
+import { type HostPort, KmigError } from '../kit/index.ts'
 import { CODE } from './codes.ts'
-import type { ZkServer } from './connect-string.ts'
 import { Connection, type Credentials } from './connection.ts'
 import { multiRead } from './multi.ts'
 import { type SessionOptions, ZkSession } from './session.ts'
@@ -24,7 +23,7 @@ export const hasMultiRead = async (options: SessionOptions): Promise<boolean> =>
  * that two addresses are one ensemble, without writing to either. The session's own connection is lost by it.
  */
 export const acceptsSession = async (
-  server: ZkServer,
+  server: HostPort,
   session: Credentials,
   options: { withinMs: number; signal?: AbortSignal | undefined },
 ): Promise<boolean> => {

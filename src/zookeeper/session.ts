@@ -1,7 +1,6 @@
-import { KmigError, messageOf, sleep } from '../kit/index.ts'
+import { formatHostPort, type HostPort, KmigError, messageOf, sleep } from '../kit/index.ts'
 import { Writer } from '../wire/index.ts'
 import { type Answer, CODE, codeError } from './codes.ts'
-import { formatServer, type ZkServer } from './connect-string.ts'
 import { Connection, type Credentials, NEW_SESSION, type ReplyFrame, XID } from './connection.ts'
 import { closeSession, type Operation } from './operations.ts'
 
@@ -12,7 +11,7 @@ export type SessionEvent =
   /** The ensemble ended the session; a new one was begun. Ephemerals and watches of the old one are gone. */
   | { kind: 'expired' }
 export type SessionOptions = {
-  servers: readonly ZkServer[]
+  servers: readonly HostPort[]
   /** Sent before anything else on every connection. */
   auth?: readonly Auth[] | undefined
   /** Ends the opening only; an open session ends by dispose. */
@@ -48,7 +47,7 @@ export class ZkSession implements AsyncDisposable {
   readonly #options: SessionOptions
   readonly #withinMs: number
   readonly #requestMs: number
-  #servers: ZkServer[]
+  #servers: HostPort[]
   #connection: Connection | undefined
   #credentials: Credentials = NEW_SESSION
   #lastZxid = 0n
@@ -89,7 +88,7 @@ export class ZkSession implements AsyncDisposable {
   }
   /** The server it is connected to, or the servers it may use. */
   get address(): string {
-    return this.#connection?.address ?? this.#servers.map(formatServer).join(',')
+    return this.#connection?.address ?? this.#servers.map(formatHostPort).join(',')
   }
 
   /** Sends a request at once and gives its answer, whatever the server's code. */
@@ -154,20 +153,20 @@ export class ZkSession implements AsyncDisposable {
       const leftMs = this.#withinMs - (performance.now() - since)
       const hopeless = faults.size === this.#servers.length && [...faults.values()].every(isUnknownHost)
       if (leftMs <= 0 || hopeless) throw unreachable(faults, performance.now() - since)
-      const server = this.#servers[attempt % this.#servers.length] as ZkServer
+      const server = this.#servers[attempt % this.#servers.length] as HostPort
       try {
         await this.#attach(server, leftMs, signal)
         return
       } catch (e) {
         signal?.throwIfAborted()
         if (e instanceof KmigError && e.code === 'AUTHENTICATION') throw e
-        faults.set(formatServer(server), messageOf(e))
+        faults.set(formatHostPort(server), messageOf(e))
         if ((attempt + 1) % this.#servers.length === 0) await sleep(Math.min(200, leftMs), signal)
       }
     }
   }
 
-  async #attach(server: ZkServer, leftMs: number, signal?: AbortSignal | undefined): Promise<void> {
+  async #attach(server: HostPort, leftMs: number, signal?: AbortSignal | undefined): Promise<void> {
     const share = Math.max(500, leftMs / Math.min(3, this.#servers.length))
     const connection = await Connection.open(
       {
@@ -182,7 +181,7 @@ export class ZkSession implements AsyncDisposable {
     )
     if (connection.granted.timeoutMs <= 0) {
       this.#credentials = NEW_SESSION
-      connection.end(new KmigError('ZK_SESSION_EXPIRED', `session ended by ${formatServer(server)}`))
+      connection.end(new KmigError('ZK_SESSION_EXPIRED', `session ended by ${formatHostPort(server)}`))
       this.#options.on?.({ kind: 'expired' })
       return await this.#attach(server, leftMs, signal)
     }

@@ -1,0 +1,111 @@
+import { KmigError } from '../kit/index.ts'
+import {
+  type Auth,
+  acceptsSession,
+  formatConnectString,
+  hasMultiRead,
+  isWithin,
+  type SessionEvent,
+  type SessionOptions,
+  sync,
+  type ZkAddress,
+  ZkSession,
+} from '../zookeeper/index.ts'
+import { TreeReader } from './tree-reader.ts'
+
+/** One side as a user names it. */
+export type End = ZkAddress & { auth?: readonly Auth[] | undefined }
+export type OpenOptions = {
+  withinMs?: number | undefined
+  signal: AbortSignal
+  on?: ((side: 'source' | 'target', event: SessionEvent) => void) | undefined
+}
+const SOURCE_SESSIONS = 4
+const TARGET_SESSIONS = 2
+
+/** Sessions to both sides. */
+export class Ensembles implements AsyncDisposable {
+  readonly from: TreeReader
+  readonly to: TreeReader
+  readonly writer: ZkSession
+  /** The writer's own view of the target. */
+  readonly written: TreeReader
+  private constructor(sides: { from: TreeReader; to: TreeReader; writer: ZkSession; written: TreeReader }) {
+    this.from = sides.from
+    this.to = sides.to
+    this.writer = sides.writer
+    this.written = sides.written
+  }
+
+  /** Throws UNREACHABLE, AUTHENTICATION, ZK_OVERLAP. Nothing is written. */
+  static async open(from: End, to: End, options: OpenOptions): Promise<Ensembles> {
+    await refuseOverlap(from, to, options)
+    const [fromBatched, toBatched] = await Promise.all([
+      hasMultiRead(quiet(from, options)),
+      hasMultiRead(quiet(to, options)),
+    ])
+    const ends = [...Array(SOURCE_SESSIONS).fill(from), ...Array(TARGET_SESSIONS + 1).fill(to)] as End[]
+    const opened = await Promise.allSettled(
+      ends.map(end => {
+        const side = end === from ? 'source' : 'target'
+        return ZkSession.open({ ...quiet(end, options), on: event => options.on?.(side, event) })
+      }),
+    )
+    const sessions = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+    const failed = opened.find(result => result.status === 'rejected')
+    if (failed) {
+      await Promise.all(sessions.map(session => session.close()))
+      throw failed.reason
+    }
+    const writer = sessions.pop() as ZkSession
+    return new Ensembles({
+      from: new TreeReader(sessions.slice(0, SOURCE_SESSIONS), { multiRead: fromBatched }),
+      to: new TreeReader(sessions.slice(SOURCE_SESSIONS), { multiRead: toBatched }),
+      writer,
+      written: new TreeReader([writer], { multiRead: toBatched }),
+    })
+  }
+
+  /** Brings every reading session up to what its leader has; gives the lowest zxid that the source has told. */
+  async sync(): Promise<bigint> {
+    const all = [...this.from.sessions, ...this.to.sessions]
+    await Promise.all(all.map(session => session.call(sync, { path: '/' })))
+    return this.from.sessions.map(s => s.lastZxid).reduce((a, b) => (a < b ? a : b))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const all = [...this.from.sessions, ...this.to.sessions, this.writer]
+    await Promise.all(all.map(session => session.close()))
+  }
+}
+
+const quiet = ({ servers, auth }: End, { signal, withinMs }: OpenOptions): SessionOptions => ({
+  servers,
+  auth,
+  signal,
+  withinMs,
+})
+
+/**
+ * Refuses roots of which one lies in the other on the same ensemble. Names prove nothing, as an ensemble has many
+ * addresses: a session of the source is offered to each server of the target, and only a member knows it.
+ */
+const refuseOverlap = async (from: End, to: End, options: OpenOptions): Promise<void> => {
+  if (!isWithin(from.chroot, to.chroot) && !isWithin(to.chroot, from.chroot)) return
+  await using probe = await ZkSession.open(quiet(from, options))
+  const withinMs = options.withinMs ?? 10_000
+  const known = await Promise.all(
+    to.servers.map(server =>
+      acceptsSession(server, probe.credentials, { withinMs, signal: options.signal }).catch(() => false),
+    ),
+  )
+  if (!known.includes(true)) return
+  const [a, b] = [formatConnectString(from), formatConnectString(to)]
+  const how =
+    from.chroot === to.chroot
+      ? `are both ${from.chroot} of the same ensemble`
+      : 'lie one in the other on the same ensemble'
+  throw new KmigError('ZK_OVERLAP', `source ${a} and target ${b} ${how}`, {
+    try: ['give a target on another ensemble, or a root that neither holds nor lies in the source'],
+  })
+}

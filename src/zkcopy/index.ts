@@ -1,0 +1,7 @@
+export { ACL_MODES, type AclMode } from './acls.ts'
+export { type MaxDelete, parseMaxDelete } from './delete.ts'
+export type { End } from './ensembles.ts'
+export { JUTE_MAXBUFFER, type ZkCopyEvent, type ZkCopyOptions } from './options.ts'
+export { agrees, type Report, reportShape, reportText } from './report.ts'
+export { parseSince } from './since.ts'
+export { zkcopy } from './zkcopy.ts'

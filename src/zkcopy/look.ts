@@ -1,0 +1,139 @@
+import { KmigError } from '../kit/index.ts'
+import { type Acl, type Answer, CODE, joinPath, must } from '../zookeeper/index.ts'
+import type { AclMode, AclTable } from './acls.ts'
+import type { Change } from './change.ts'
+import { note, type Tally } from './tally.ts'
+import type { Node, TreeReader } from './tree-reader.ts'
+import type { Place } from './walk.ts'
+
+export type Side = { reader: TreeReader; root: string }
+export type LookOptions = {
+  from: Side
+  to: Side
+  /** `root` is the ACL of every copy in all modes but `full`. */
+  acls: { mode: AclMode; table: AclTable; root: Acl }
+  /** Lowest modification time that is copied, ms; undefined copies all. */
+  sinceMs: number | undefined
+  /** Largest request that the target takes. */
+  maxBytes: number
+  tally: Tally
+  /** Parents of the target root that it lacks; emptied with the first creation. */
+  ancestors: Change[]
+  /** Where paths that only the target has are collected, for --delete. */
+  extras: string[] | undefined
+}
+
+/** One znode of the source, and what stands at its place on the target. */
+export type Look = {
+  place: Place
+  node: Node
+  /** Chosen by its modification time. */
+  selected: boolean
+  /** What the copy must have. */
+  acl: Acl
+  names: readonly string[]
+  /** Read only if it is chosen. `acl` only in mode `full`. */
+  there: (Node & { acl: Acl | undefined }) | undefined
+  namesThere: ReadonlySet<string> | undefined
+}
+
+/** Reads a group of places on both sides. Ephemerals, and znodes that vanish meanwhile, are left out and counted. */
+export const look = async (options: LookOptions, places: readonly Place[]): Promise<Look[]> => {
+  const { from, to, acls, tally } = options
+  const pathFrom = ({ place }: Look): string => joinPath(from.root, place.path)
+  const pathTo = ({ place }: Look): string => joinPath(to.root, place.path)
+
+  const read = await from.reader.data(places.map(({ path }) => joinPath(from.root, path)))
+  const looks = places.flatMap((place, i) => sift(options, place, read[i] as Answer<Node>))
+
+  const parents = looks.filter(({ node }) => node.stat.numChildren > 0)
+  const compared = looks.filter(({ selected, place }) => selected && place.onTarget)
+  const full = acls.mode === 'full'
+  const wantAcl = looks.filter(
+    (found, i) =>
+      (full && (found.selected || (!found.place.onTarget && found.node.stat.numChildren > 0))) ||
+      (acls.mode === 'sample' && i === 0),
+  )
+  const [children, own, there, aclsThere] = await Promise.all([
+    from.reader.children(
+      parents.map(pathFrom),
+      parents.map(({ node }) => node.stat.numChildren),
+    ),
+    from.reader.acls(wantAcl.map(pathFrom)),
+    to.reader.data(compared.map(pathTo)),
+    to.reader.acls(full ? compared.map(pathTo) : []),
+  ])
+
+  const gone = new Set<Look>()
+  const unlessGone = <T>(found: Look, answer: Answer<T> | undefined): T | undefined => {
+    if (answer?.code !== CODE.NoNode) return must(answer as Answer<T>, `read ${pathFrom(found)}`)
+    gone.add(found)
+    return undefined
+  }
+  for (const [i, found] of parents.entries()) found.names = unlessGone(found, children[i]) ?? []
+  for (const [i, found] of wantAcl.entries()) {
+    const acl = unlessGone(found, own[i])?.acl
+    if (acl) found.acl = acls.table.internSource(acl, pathFrom(found))
+    if (acl && !full && found.acl !== acls.root) throw differs(pathFrom(found), pathFrom(looks[0] as Look))
+  }
+  for (const [i, found] of compared.entries()) {
+    const node = absentIsFine(there[i] as Answer<Node>, pathTo(found))
+    const acl = full ? absentIsFine(aclsThere[i] as Answer<{ acl: Acl }>, pathTo(found))?.acl : undefined
+    found.place.onTarget = node !== undefined && (acl !== undefined || !full)
+    if (node && found.place.onTarget) found.there = { ...node, acl: acl && acls.table.intern(acl) }
+  }
+
+  const listed = looks.filter(
+    ({ place, node, there: found }) =>
+      place.onTarget && (node.stat.numChildren > 0 || (found?.stat.numChildren ?? 0) > 0),
+  )
+  const counts = listed.map(({ node, there: found }) => (found ?? node).stat.numChildren)
+  const names = await to.reader.children(listed.map(pathTo), counts)
+  for (const [i, found] of listed.entries()) {
+    found.namesThere = new Set(absentIsFine(names[i] as Answer<string[]>, pathTo(found)))
+  }
+  for (const found of gone) note(tally.vanished, pathFrom(found))
+  return looks.filter(found => !gone.has(found)).map(found => withoutServerTree(options, found))
+}
+
+const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] => {
+  const { tally, from, sinceMs } = options
+  const path = joinPath(from.root, place.path)
+  if (answer.code === CODE.NoNode) {
+    note(tally.vanished, path)
+    return []
+  }
+  const node = must(answer, `read ${path} of ${from.reader.address}`)
+  tally.scanned++
+  tally.scannedBytes += node.data?.length ?? 0
+  if (node.stat.ephemeral) {
+    tally.ephemerals++
+    return []
+  }
+  const { mtimeMs } = node.stat
+  tally.maxMtimeMs = Math.max(tally.maxMtimeMs, mtimeMs)
+  const selected = sinceMs === undefined || mtimeMs >= sinceMs
+  if (selected) tally.selected++
+  if (place.onTarget) tally.onTarget++
+  return [
+    { place, node, selected, acl: options.acls.root, names: [], there: undefined, namesThere: undefined },
+  ]
+}
+
+const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
+  answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
+
+/** `/zookeeper` at the root of an ensemble is the servers' own; anywhere deeper it is a name like any other. */
+const withoutServerTree = ({ from, to, tally }: LookOptions, found: Look): Look => {
+  const own = [from, to].some(({ root }) => joinPath(root, found.place.path) === '/')
+  if (!own) return found
+  const names = found.names.filter(name => name !== 'zookeeper')
+  if (names.length < found.names.length) tally.excluded++
+  const namesThere = found.namesThere && new Set([...found.namesThere].filter(name => name !== 'zookeeper'))
+  return { ...found, names, namesThere }
+}
+
+const differs = (path: string, root: string): KmigError =>
+  new KmigError('PREFLIGHT', `--acl sample: the ACL of ${path} is not that of ${root}`, {
+    try: ['copy every ACL with --acl full', 'or give all copies the ACL of the root with --acl uniform'],
+  })

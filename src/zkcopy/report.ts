@@ -1,0 +1,90 @@
+import * as z from 'zod'
+import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
+import type { Paths, Tally } from './tally.ts'
+
+/** What a run was asked for and has done. */
+export type Report = Omit<Tally, 'maxMtimeMs' | 'onTarget'> & {
+  from: string
+  to: string
+  /** Only compared. */
+  check: boolean
+  aclMode: string
+  /** ms; null without --since. */
+  since: number | null
+  /** ms; --since of the next run: the highest modification time seen, never below this run's. */
+  nextSince: number
+  /** Lowest zxid that the source had told when the scan began. */
+  watermark: bigint
+  distinctAcls: number
+  elapsedMs: number
+}
+
+const count = z.int().nonnegative()
+const named = z.strictObject({ count, first: z.array(z.string()) })
+/** Fields of `kmig zkcopy --json` besides the envelope. */
+export const reportShape = {
+  from: z.string().describe('connect string of the source'),
+  to: z.string().describe('connect string of the target'),
+  check: z.boolean().describe('compared only; nothing was written'),
+  aclMode: z.string(),
+  since: z.int().nullable().describe('ms since 1970'),
+  nextSince: z.int().describe('ms since 1970: --since of the next run'),
+  watermark: z.string().describe('zxid of the source when the scan began'),
+  distinctAcls: count,
+  elapsedMs: count,
+  scanned: count.describe('znodes read on the source'),
+  scannedBytes: count,
+  selected: count.describe('chosen by --since; without it all'),
+  unchanged: count,
+  ephemerals: count.describe('not copied'),
+  excluded: count.describe('/zookeeper at the root of the ensemble'),
+  created: count,
+  updated: count,
+  aclsSet: count,
+  deleted: count,
+  multis: count,
+  bytesWritten: count,
+  repaired: count.describe('batches put right from a fresh read'),
+  vanished: named.describe('deleted on the source during the scan'),
+  foreign: named.describe('changed on the target by somebody else during the copy'),
+  differing: named.describe('with --check: what a copy would write'),
+  missing: named.describe('older than --since and absent on the target'),
+  extra: named.describe('on the target only; of a subtree its top'),
+}
+
+/** Whether a check found both sides equal. */
+export const agrees = ({ differing, missing, extra }: Report): boolean =>
+  differing.count + missing.count + extra.count === 0
+
+const list = ({ count: n, first }: Paths, what: string): string[] =>
+  n === 0
+    ? []
+    : [`${formatCount(n)} ${what}:`, ...first.map(p => `  ${p}`), ...(n > first.length ? ['  ...'] : [])]
+
+/** The report for people. */
+export const reportText = (report: Report): string => {
+  const { scanned, created, updated, aclsSet, deleted, unchanged, elapsedMs } = report
+  const rate = formatCount(Math.round((scanned * 1_000) / Math.max(1, elapsedMs)))
+  const read = `${formatCount(scanned)} znodes (${formatBytes(report.scannedBytes)}) in ${formatDuration(elapsedMs)}, ${rate}/s`
+  const wrote = [
+    `${formatCount(created)} created`,
+    `${formatCount(updated)} updated`,
+    ...(aclsSet > 0 ? [`${formatCount(aclsSet)} ACLs set`] : []),
+    ...(deleted > 0 ? [`${formatCount(deleted)} deleted`] : []),
+    `${formatCount(unchanged)} unchanged`,
+    ...(report.ephemerals > 0 ? [`${formatCount(report.ephemerals)} ephemerals left out`] : []),
+  ]
+  return [
+    `${report.check ? 'compared' : 'copied'} ${report.from} ${report.check ? 'with' : 'to'} ${report.to}: ${read}`,
+    ...(report.check ? [agrees(report) ? 'both sides agree' : 'the sides differ'] : [wrote.join(', ')]),
+    ...list(report.differing, 'to be written'),
+    ...list(
+      report.missing,
+      'older than --since and absent on the target (a run without --since copies them)',
+    ),
+    ...list(report.extra, `on the target only (${deleted > 0 ? 'deleted' : '--delete removes them'})`),
+    ...list(report.vanished, 'deleted on the source during the scan'),
+    ...list(report.foreign, 'changed on the target by somebody else during the copy'),
+    `next: --since ${report.nextSince}`,
+  ].join('\n')
+}

@@ -1,0 +1,96 @@
+import {
+  type Acl,
+  type Answer,
+  type DataReply,
+  getAcl,
+  getChildren,
+  getData,
+  multiRead,
+  type ReadOp,
+  type ReadReply,
+  type Stat,
+  type ZkSession,
+} from '../zookeeper/index.ts'
+
+/** Most operations in one multiRead, and the size that its reply is held near: the server builds it in its heap. */
+const MAX_OPS = 500
+const REPLY_BYTES = 1 << 20
+const FIRST_OPS = 64
+/** What a child's name is reckoned at before it was seen. */
+const NAME_BYTES = 24
+
+export type Node = { data: Buffer | null; stat: Stat }
+
+/**
+ * Reads many znodes of one ensemble over several sessions in turn: by multiRead, or by pipelined single requests where
+ * the servers have none (before 3.6). Batches follow the size of what was read lately, from small ones upwards.
+ */
+export class TreeReader {
+  readonly sessions: readonly ZkSession[]
+  readonly #batched: boolean
+  #turn = 0
+  #meanBytes = REPLY_BYTES / FIRST_OPS
+  constructor(sessions: readonly ZkSession[], options: { multiRead: boolean }) {
+    this.sessions = sessions
+    this.#batched = options.multiRead
+  }
+
+  /** How many znodes the next read of data should ask for. */
+  get batch(): number {
+    return Math.max(1, Math.min(MAX_OPS, Math.floor(REPLY_BYTES / this.#meanBytes)))
+  }
+  /** Where reads go, for messages. */
+  get address(): string {
+    return this.#session().address
+  }
+
+  #session(): ZkSession {
+    this.#turn = (this.#turn + 1) % this.sessions.length
+    return this.sessions[this.#turn] as ZkSession
+  }
+
+  async data(paths: readonly string[]): Promise<Answer<Node>[]> {
+    const answers = (await this.#read(paths.map(path => ({ kind: 'data', path })))) as Answer<DataReply>[]
+    let bytes = 0
+    for (const { value } of answers) bytes += 90 + (value?.data?.length ?? 0)
+    if (answers.length > 0) this.#meanBytes = (this.#meanBytes + (2 * bytes) / answers.length) / 3
+    return answers
+  }
+
+  /** `counts` are the numbers of children that a Stat told, which set how many lists one request asks for. */
+  async children(paths: readonly string[], counts: readonly number[]): Promise<Answer<string[]>[]> {
+    const asked: Promise<ReadReply[]>[] = []
+    let ops: ReadOp[] = []
+    let bytes = 0
+    for (const [i, path] of paths.entries()) {
+      ops.push({ kind: 'children', path })
+      bytes += NAME_BYTES * (counts[i] ?? 0)
+      if (bytes < REPLY_BYTES && ops.length < MAX_OPS && i < paths.length - 1) continue
+      asked.push(this.#read(ops))
+      ops = []
+      bytes = 0
+    }
+    return (await Promise.all(asked)).flat() as Answer<string[]>[]
+  }
+
+  /** One request each: getACL has no batch form. */
+  async acls(paths: readonly string[]): Promise<Answer<{ acl: Acl; stat: Stat }>[]> {
+    const session = this.#session()
+    return await Promise.all(paths.map(path => session.call(getAcl, { path })))
+  }
+
+  async #read(ops: readonly ReadOp[]): Promise<ReadReply[]> {
+    if (ops.length === 0) return []
+    const session = this.#session()
+    if (!this.#batched) {
+      return await Promise.all(
+        ops.map(
+          ({ kind, path }): Promise<ReadReply> =>
+            kind === 'data' ? session.call(getData, { path }) : session.call(getChildren, { path }),
+        ),
+      )
+    }
+    const { code, value } = await session.call(multiRead, ops)
+    return value ?? ops.map(() => ({ code }))
+  }
+}

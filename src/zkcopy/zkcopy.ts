@@ -1,0 +1,87 @@
+import { formatConnectString } from '../zookeeper/index.ts'
+import { commit } from './commit.ts'
+import { deletions, guardDeletes } from './delete.ts'
+import { Ensembles } from './ensembles.ts'
+import type { ZkCopyOptions } from './options.ts'
+import { prepare } from './prepare.ts'
+import type { Report } from './report.ts'
+import { note } from './tally.ts'
+import { type WalkOptions, walk } from './walk.ts'
+
+/** The server's own proposal is larger than the request, and has a limit of 1 MiB too. */
+const MULTI_LIMIT = 512 << 10
+const PROGRESS_MS = 200
+
+/**
+ * Copies the znodes below one root to another: only what differs is written, nothing is deleted unless asked.
+ * Throws ZK_NO_NODE (no source root), ZK_OVERLAP, ZK_EPHEMERAL, ZK_OVERSIZE, ZK_MASKED_ACL, ZK_NO_AUTH, ZK_CONFLICT,
+ * ZK_TOO_MANY_DELETES, UNREACHABLE; the signal's reason when it is aborted, after outstanding writes.
+ */
+export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
+  const { from, to, signal, withinMs, on } = options
+  const startedAt = performance.now()
+  await using sides = await Ensembles.open(from, to, {
+    signal,
+    withinMs,
+    on: (side, event) => on?.({ kind: 'connection', side, event }),
+  })
+  const watermark = await sides.sync()
+  const plan = await prepare(sides, options)
+  const { tally, acls } = plan
+  using _ = telling(options, plan)
+  if (options.check) await compare(plan)
+  else await copy(sides, plan, options)
+  const { maxMtimeMs, onTarget: _onTarget, ...counts } = tally
+  return {
+    from: formatConnectString(from),
+    to: formatConnectString(to),
+    check: options.check ?? false,
+    aclMode: acls.mode,
+    since: options.sinceMs ?? null,
+    nextSince: Math.max(maxMtimeMs, options.sinceMs ?? 0),
+    watermark,
+    distinctAcls: acls.table.size,
+    elapsedMs: Math.round(performance.now() - startedAt),
+    ...counts,
+  }
+}
+
+const compare = async (plan: WalkOptions): Promise<void> => {
+  for await (const changes of walk(plan)) {
+    for (const { kind, path } of changes) note(plan.tally.differing, `${kind} ${path}`)
+  }
+}
+
+const copy = async (sides: Ensembles, plan: WalkOptions, options: ZkCopyOptions): Promise<void> => {
+  const { from, to, tally, signal } = plan
+  const { mode, table, root } = plan.acls
+  const committing = {
+    session: sides.writer,
+    target: sides.written,
+    source: { from, toRoot: to.root, acl: mode === 'full' ? undefined : root },
+    acls: mode === 'full' ? table : undefined,
+    limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_LIMIT, plan.maxBytes) },
+    tally,
+    signal,
+  }
+  await commit(walk(plan), committing)
+  if (!options.deleteUpTo || !plan.extras) return
+  const going = await deletions(sides.written, plan.extras, signal)
+  guardDeletes(going.length, options.deleteUpTo, tally)
+  await commit([going], committing)
+}
+
+/** Tells where the work stands, a few times a second. */
+const telling = ({ on }: ZkCopyOptions, { tally }: WalkOptions): Disposable => {
+  const tell = (): void => {
+    const { scanned, created, updated, unchanged } = tally
+    on?.({ kind: 'progress', scanned, created, updated, unchanged })
+  }
+  const timer = setInterval(tell, PROGRESS_MS)
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer)
+      tell()
+    },
+  }
+}
