@@ -1,0 +1,1 @@
+export { type ConfigPlan, planConfigs, releaseOf, type TopicConfig } from './topic-configs.ts'

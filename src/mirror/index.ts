@@ -1,0 +1,7 @@
+export type { MirrorEvent, MirrorProgress } from './events.ts'
+export { Mirror, type MirrorPlan } from './mirror.ts'
+export type { MirrorOptions } from './options.ts'
+export type { PartitionPlan, TopicPlan } from './plan.ts'
+export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
+export { runMirror } from './run.ts'
+export type { CutoverState } from './state.ts'

@@ -1,0 +1,174 @@
+import {
+  brokerError,
+  type Connection,
+  ERROR,
+  Fetch,
+  kafkaError,
+  type Recoded,
+  type ResponseOf,
+  recode,
+} from '../kafka/index.ts'
+import { isKmigError, KmigError, messageOf, Offset } from '../kit/index.ts'
+import type { Lane } from './lane.ts'
+import { Wake } from './wake.ts'
+
+/** A request's and a partition's share; a batch that is larger comes whole all the same. */
+const FETCH_BYTES = 8 << 20
+const PARTITION_BYTES = 2 << 20
+/** How long the broker may wait for new records; short while a lane of this inlet is held back, as it would wait too. */
+const LONG_POLL_MS = 500
+const HELD_BACK_POLL_MS = 10
+const TIMEOUT_MS = 30_000
+const READ_COMMITTED = 1
+/** A lane asks for no more while it holds this; what all lanes together may hold is the mirror's to say. */
+const LANE_BYTES = 6 << 20
+
+const RECODE = { passFrom: { plain: 12 << 10, packed: 4 << 10 }, mergeTo: 512 << 10 }
+
+type Part = ResponseOf<typeof Fetch>['topics'][number]['partitions'][number]
+
+export type InletOptions = {
+  /** Ends the loop; an answer that comes later is dropped. */
+  signal: AbortSignal
+  /** Whether all lanes together hold too much. */
+  full(): boolean
+  /** Lanes got something. */
+  fed(): void
+  /** This broker no longer leads a lane's partition, or can't tell. */
+  strayed(lane: Lane, why: string): void
+}
+
+/** The fetch side of one connection to one broker: long polls for all its lanes that have room. Source: MIRROR.md 3. */
+export class Inlet {
+  readonly connection: Connection
+  readonly #lanes = new Set<Lane>()
+  readonly #options: InletOptions
+  readonly #wake: Wake
+
+  constructor(connection: Connection, options: InletOptions) {
+    this.connection = connection
+    this.#options = options
+    this.#wake = new Wake(options.signal)
+    connection.ended.then(() => this.ring())
+  }
+
+  get lanes(): ReadonlySet<Lane> {
+    return this.#lanes
+  }
+  add(lane: Lane): void {
+    this.#lanes.add(lane)
+    this.ring()
+  }
+  remove(lane: Lane): void {
+    this.#lanes.delete(lane)
+  }
+  ring(): void {
+    this.#wake.ring()
+  }
+
+  /** Runs until the signal is aborted or the connection is lost; then its lanes have strayed. */
+  async run(): Promise<void> {
+    const { signal, full, strayed } = this.#options
+    while (!signal.aborted && !this.connection.closed) {
+      const hungry = full() ? [] : [...this.#lanes].filter(lane => lane.hungry(LANE_BYTES))
+      if (hungry.length === 0) {
+        await this.#wake.wait()
+        continue
+      }
+      try {
+        await this.#ask(hungry)
+      } catch (e) {
+        if (!isKmigError(e, 'DISCONNECTED', 'TIMEOUT') && !signal.aborted) throw e
+      }
+    }
+    if (signal.aborted) return
+    const why = messageOf(await this.connection.ended)
+    for (const lane of this.#lanes) strayed(lane, why)
+  }
+
+  async #ask(hungry: readonly Lane[]): Promise<void> {
+    const heldBack = [...this.#lanes].some(lane => lane.phase.at === 'copying' && !hungry.includes(lane))
+    const asked = new Map(hungry.map(lane => [lane.where, { lane, generation: lane.generation }]))
+    const topics = [...Map.groupBy(hungry, lane => lane.topic)].map(([topic, lanes]) => ({
+      topic,
+      partitions: lanes.map(({ partition, wanted }) => ({
+        partition,
+        fetchOffset: wanted,
+        partitionMaxBytes: PARTITION_BYTES,
+      })),
+    }))
+    const answer = await this.connection.send(
+      Fetch,
+      {
+        maxWaitMs: heldBack ? HELD_BACK_POLL_MS : LONG_POLL_MS,
+        minBytes: 1,
+        maxBytes: FETCH_BYTES,
+        isolationLevel: READ_COMMITTED,
+        topics,
+      },
+      { timeoutMs: TIMEOUT_MS, signal: this.#options.signal },
+    )
+    if (answer.errorCode !== 0)
+      throw brokerError(answer.errorCode, `fetch from ${this.connection.address.host}`)
+    for (const { topic, partitions } of answer.topics) {
+      for (const part of partitions) {
+        const to = asked.get(`${topic}-${part.partition}`)
+        if (to && to.generation === to.lane.generation && to.lane.phase.at === 'copying')
+          this.#give(to.lane, part)
+      }
+    }
+    this.#options.fed()
+  }
+
+  #give(lane: Lane, part: Part): void {
+    if (part.errorCode !== 0) {
+      this.#failed(lane, part)
+      return
+    }
+    lane.sourceEnd = Offset(part.highWatermark)
+    if (!part.records || part.records.length === 0) return
+    this.#lanes.delete(lane) // to the end of the line: the broker fills its answer in the order of the request
+    this.#lanes.add(lane)
+    try {
+      const got: Recoded = recode(part.records, {
+        ...RECODE,
+        where: lane.where,
+        from: lane.wanted,
+        stamp: base => lane.stampOf(base),
+      })
+      lane.offer(got.pieces, got.next, got.stop)
+    } catch (e) {
+      if (!isKmigError(e)) throw e
+      lane.stop(e)
+    }
+  }
+
+  #failed(lane: Lane, part: Part): void {
+    const { name, cure } = kafkaError(part.errorCode)
+    if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE) outOfRange(lane, part)
+    else if (cure && cure !== 'denied' && cure !== 'auth') this.#options.strayed(lane, name)
+    else
+      lane.stop(brokerError(part.errorCode, `fetch of ${lane.where} offset ${lane.wanted} from the source`))
+  }
+}
+
+/** The source's log no longer reaches the wanted offset: records are gone, unless none was copied yet. */
+const outOfRange = (lane: Lane, part: Part): void => {
+  const logStart = part.logStartOffset
+  if (logStart > lane.wanted && lane.holdsOnlyPadding) {
+    lane.startMoves(Offset(logStart))
+    return
+  }
+  const range =
+    logStart > lane.wanted
+      ? `offsets ${lane.wanted} to ${logStart - 1n} were deleted on the source`
+      : `the source now ends before offset ${lane.wanted}, which was mirrored already`
+  lane.stop(
+    new KmigError('SOURCE_LOST', `${lane.where}: ${range}`, {
+      try: [
+        'check retention.ms and retention.bytes of the topic on the source against the lag of the mirror',
+        `to copy what is left, delete topic ${lane.topic} on the target and start the mirror again`,
+      ],
+    }),
+  )
+}

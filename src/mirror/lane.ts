@@ -1,0 +1,300 @@
+import { PAD_RECORDS, type Piece, type ProducerStamp, padBatch, sequenceOf } from '../kafka/index.ts'
+import { bug, KmigError, Offset } from '../kit/index.ts'
+
+/** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
+const PIPELINE = 5
+/** Padding batches that wait to be sent: the broker holds every record of one while it validates. */
+const PADS_AHEAD = 2
+
+/** Everything before `offset` on the target has been checked, header by header, in a leader epoch that is known. */
+export type Anchor = { offset: Offset; epoch: number }
+
+/**
+ * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
+ * back. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
+ */
+export type Phase =
+  | { at: 'doubt'; since: number; why: string }
+  | { at: 'padding' }
+  | { at: 'trimming' }
+  | { at: 'moving'; to: Offset }
+  | { at: 'copying' }
+  | { at: 'stopped'; error: KmigError }
+
+export type LaneCounts = {
+  records: bigint
+  bytes: bigint
+  passed: number
+  merged: number
+  reencoded: number
+  padded: bigint
+  doubts: number
+}
+
+export type LaneOptions = {
+  topic: string
+  partition: number
+  /** The source's log start, that the target is padded up to. */
+  start: Offset
+  anchor: Anchor
+  /** The mirror's data producer. */
+  producer: { id: bigint; epoch: number }
+}
+
+/**
+ * One partition on its way: the only owner of its state. Batches are offered by a fetcher, taken by an outlet, and leave
+ * when the target's answer has the predicted base offset. On a partition without holes ordinal, offset and sequence
+ * agree (MIRROR.md 5.2), so a lane needs no map.
+ */
+export class Lane {
+  readonly topic: string
+  readonly partition: number
+  readonly where: string
+  readonly counts: LaneCounts = {
+    records: 0n,
+    bytes: 0n,
+    passed: 0,
+    merged: 0,
+    reencoded: 0,
+    padded: 0n,
+    doubts: 0,
+  }
+  readonly #producer: LaneOptions['producer']
+  #phase: Phase = { at: 'doubt', since: performance.now(), why: 'the start' }
+  #queue: Piece[] = []
+  #flying: Piece[] = []
+  #proven = false
+  #ending: KmigError | undefined
+  /** The source's log start: where records begin on both sides. */
+  start: Offset
+  anchor: Anchor
+  /** Leader epoch of the target that the last check was made in. */
+  epoch = -1
+  /** Every offset before this is on the target. */
+  acked: Offset
+  /** The next source offset to ask for. */
+  wanted: Offset
+  /** Grows when what was asked for no longer fits; answers to older questions are dropped. */
+  generation = 0
+  /** The source's log end (high watermark) and last stable offset, as of the last answer. */
+  sourceEnd: Offset | undefined
+  /** Bytes that are held for it. */
+  held = 0
+
+  constructor({ topic, partition, start, anchor, producer }: LaneOptions) {
+    this.topic = topic
+    this.partition = partition
+    this.where = `${topic}-${partition}`
+    this.start = start
+    this.anchor = anchor
+    this.acked = anchor.offset
+    this.wanted = anchor.offset
+    this.#producer = producer
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+  get stopped(): KmigError | undefined {
+    return this.#phase.at === 'stopped' ? this.#phase.error : undefined
+  }
+  /** Requests whose answer has not come. */
+  get flying(): number {
+    return this.#flying.length
+  }
+  get lag(): bigint | undefined {
+    return this.sourceEnd === undefined ? undefined : this.sourceEnd - this.acked
+  }
+
+  stampOf(base: bigint): ProducerStamp {
+    return {
+      producerId: this.#producer.id,
+      producerEpoch: this.#producer.epoch,
+      baseSequence: sequenceOf(base),
+    }
+  }
+
+  /** What a fetch brought, in order. `ending`: the partition can't go on after these, and stops when they have landed. */
+  offer(pieces: readonly Piece[], next: Offset, ending?: KmigError): void {
+    for (const piece of pieces) {
+      this.#queue.push(piece)
+      this.held += piece.bytes.length
+    }
+    this.wanted = next
+    if (ending) this.#ending = ending
+    this.#endIfDone()
+  }
+
+  /** Whether a fetcher should ask for more. */
+  hungry(heldLimit: number): boolean {
+    return this.#phase.at === 'copying' && !this.#ending && this.held < heldLimit
+  }
+
+  /** Whether a batch could be sent now. */
+  get ready(): boolean {
+    const { at } = this.#phase
+    return (
+      (at === 'copying' || at === 'padding') &&
+      this.#queue.length > 0 &&
+      this.#flying.length < (this.#proven ? PIPELINE : 1)
+    )
+  }
+
+  /** Bytes of the batch that `take` would give. */
+  get nextBytes(): number {
+    return this.#queue[0]?.bytes.length ?? 0
+  }
+
+  take(): Piece {
+    const piece = this.#queue.shift()
+    if (!piece) throw bug(`${this.where}: nothing to take`)
+    this.#flying.push(piece)
+    return piece
+  }
+
+  /** The target took a batch. `at` must be the offset that was predicted; FOREIGN_WRITE stops the partition. */
+  landed(piece: Piece, at: bigint): void {
+    const index = this.#flying.indexOf(piece)
+    if (index < 0) return // it was given up by a doubt, which reads back what became of it
+    this.#flying.splice(index, 1)
+    this.held -= piece.bytes.length
+    if (this.#phase.at === 'stopped') return
+    if (at !== piece.base) {
+      this.stop(
+        new KmigError(
+          'FOREIGN_WRITE',
+          `${this.where}: a batch meant for offset ${piece.base} landed at ${at}: somebody else writes to the target`,
+          {
+            try: [
+              'find the writer and stop it',
+              `delete topic ${this.topic} on the target and start the mirror again: it is copied anew`,
+            ],
+          },
+        ),
+      )
+      return
+    }
+    this.#count(piece)
+    if (this.#phase.at === 'doubt') return // the read-back moves `acked`
+    if (index > 0) throw bug(`${this.where}: answers out of order at ${at}`)
+    this.#proven = true
+    this.acked = Offset(piece.base + BigInt(piece.count))
+    this.#endIfDone()
+    if (this.#phase.at !== 'padding') return
+    if (this.acked === this.start) this.#phase = { at: 'trimming' }
+    else this.#pad()
+  }
+
+  /** The answer to a batch did not come, or was an error that says nothing of what the log holds. */
+  lost(piece: Piece, why: string): void {
+    const index = this.#flying.indexOf(piece)
+    if (index >= 0) this.#flying.splice(index, 1)
+    this.#queue.unshift(piece)
+    this.#queue.sort((a, b) => (a.base < b.base ? -1 : 1)) // answers of a lost connection come in any order
+    this.doubt(why)
+  }
+
+  doubt(why: string): void {
+    if (this.#phase.at === 'stopped' || this.#phase.at === 'doubt') return
+    this.#phase = { at: 'doubt', since: performance.now(), why }
+    this.counts.doubts++
+    this.#proven = false
+  }
+
+  stop(error: KmigError): void {
+    if (this.#phase.at === 'stopped') return
+    this.#phase = { at: 'stopped', error }
+    this.#drop()
+  }
+
+  /**
+   * Ends a doubt: the target's log was read back up to its end and holds our chain only. Batches that had landed leave;
+   * the rest keep their bounds (MIRROR.md 5.5). An end that fits no bound makes the lane ask the source again.
+   */
+  settled(end: Offset, epoch: number): void {
+    if (this.#phase.at === 'stopped') return
+    if (this.#flying.length > 0)
+      throw bug(`${this.where}: settled with ${this.#flying.length} batches under way`)
+    this.epoch = epoch
+    this.anchor = { offset: end, epoch }
+    while (this.#queue[0] && this.#queue[0].base + BigInt(this.#queue[0].count) <= end) {
+      const piece = this.#queue.shift()
+      if (!piece) break
+      this.held -= piece.bytes.length
+      this.#count(piece)
+    }
+    if ((this.#queue[0]?.base ?? this.wanted) !== end) {
+      this.#drop()
+      this.#ending = undefined
+      this.wanted = end
+    }
+    this.acked = end
+    this.#proven = false
+    this.#phase = { at: end < this.start ? 'padding' : this.start > 0n ? 'trimming' : 'copying' }
+    if (this.#phase.at === 'padding') this.#pad()
+    this.#endIfDone()
+  }
+
+  /** Padding is gone from the target: records can follow. The first goes alone, as after any doubt. */
+  trimmed(): void {
+    if (this.#phase.at !== 'trimming') return
+    this.#phase = { at: 'copying' }
+    this.#proven = false
+    if (this.wanted < this.acked) this.wanted = this.acked
+    this.#endIfDone()
+  }
+
+  /** The source's log start moved on while nothing but padding is on the target: it will be padded on to there. */
+  startMoves(to: Offset): void {
+    this.#drop()
+    this.#phase = { at: 'moving', to }
+  }
+  /** The new start has been remembered: from here on a crash can't take padding for records. */
+  startMoved(): void {
+    if (this.#phase.at !== 'moving') return
+    this.start = this.#phase.to
+    this.wanted = this.acked
+    this.#phase = { at: 'padding' }
+    this.#proven = false
+    this.#pad()
+  }
+
+  /** Whether the target holds nothing but padding (or nothing at all) yet. */
+  get holdsOnlyPadding(): boolean {
+    return this.acked <= this.start
+  }
+
+  #pad(): void {
+    let base: bigint = this.wanted
+    while (this.#queue.length < PADS_AHEAD && base < this.start) {
+      const count = Number(this.start - base < BigInt(PAD_RECORDS) ? this.start - base : BigInt(PAD_RECORDS))
+      const bytes = padBatch(count, this.stampOf(base))
+      this.#queue.push({ bytes, base: Offset(base), count, how: 'passed', batches: 0 })
+      this.held += bytes.length
+      base += BigInt(count)
+    }
+    this.wanted = Offset(base)
+  }
+
+  #count(piece: Piece): void {
+    const { counts } = this
+    if (piece.batches === 0) {
+      counts.padded += BigInt(piece.count)
+      return
+    }
+    counts.records += BigInt(piece.count)
+    counts.bytes += BigInt(piece.bytes.length)
+    counts[piece.how] += piece.batches
+  }
+
+  #endIfDone(): void {
+    if (this.#ending && this.#queue.length + this.#flying.length === 0 && this.#phase.at === 'copying')
+      this.stop(this.#ending)
+  }
+
+  #drop(): void {
+    this.generation++
+    this.held -= this.#queue.reduce((sum, piece) => sum + piece.bytes.length, 0)
+    this.#queue = []
+  }
+}

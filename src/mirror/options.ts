@@ -1,0 +1,19 @@
+import type { During, HostPort } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+
+/** What a mirror is of. */
+export type MirrorOptions = During<MirrorEvent> & {
+  from: { name: string; bootstrap: readonly HostPort[] }
+  to: { name: string; bootstrap: readonly HostPort[] }
+  /** Name of the mirror; default the source's cluster id. Its state is in `__kmig.<name>` on the target. */
+  name?: string | undefined
+  /** Globs; default every topic that does not start with `__`. */
+  topics?: readonly string[] | undefined
+  exclude?: readonly string[] | undefined
+  /** Globs of consumer groups; default all. */
+  groups?: readonly string[] | undefined
+  /** Directory of the lock file. */
+  stateDir: string
+  /** Padding of more offsets than this on one partition needs consent. */
+  paddingLimit?: bigint | undefined
+}

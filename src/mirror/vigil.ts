@@ -1,0 +1,37 @@
+import type { Cluster } from '../kafka/index.ts'
+import { Offset } from '../kit/index.ts'
+import type { Lane } from './lane.ts'
+
+export type VigilOptions = { target: Cluster; lanes: readonly Lane[]; signal: AbortSignal }
+
+/**
+ * Asks every leader whether it still leads in the epoch that was checked and still holds what was acknowledged; then
+ * the anchor moves up to there, else the lane is in doubt. Produce carries no epoch, so without this a leader that
+ * came and went would not be noticed. Source: MIRROR.md 5.4.
+ */
+export const vigil = async ({ target, lanes, signal }: VigilOptions): Promise<void> => {
+  const watched = lanes
+    .filter(lane => lane.phase.at === 'copying')
+    .map(lane => ({ lane, acked: lane.acked, epoch: lane.epoch }))
+  if (watched.length === 0) return
+  const ends = await target.epochEnds(
+    watched.map(({ lane: { topic, partition }, epoch }) => ({
+      topic,
+      partition,
+      leaderEpoch: epoch,
+      currentLeaderEpoch: epoch,
+    })),
+    { signal },
+  )
+  for (const { lane, acked, epoch } of watched) {
+    if (lane.phase.at !== 'copying' || lane.epoch !== epoch) continue
+    const end = ends.get(lane.where)
+    if (end?.kind === 'end' && end.endOffset >= acked) lane.anchor = { offset: Offset(acked), epoch }
+    else
+      lane.doubt(
+        end?.kind === 'end'
+          ? `the target ends at ${end.endOffset}, it had acknowledged ${acked}`
+          : 'the leader of the target has changed',
+      )
+  }
+}
