@@ -6,6 +6,16 @@ export {
   type ClusterOptions,
   type RequestOptions,
 } from './cluster.ts'
+export {
+  alterConfigs,
+  alterTopicConfigs,
+  type ConfigChange,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigSource,
+  describeConfigs,
+  describeTopicConfigs,
+} from './configs.ts'
 export { Connection, type ConnectionOptions, type Security, type SendOptions } from './connection.ts'
 export {
   brokerError,
@@ -18,6 +28,20 @@ export {
   needsMetadata,
 } from './errors.ts'
 export type { DeleteRecordsAsk, EpochAsk, EpochEnd, ListedOffset, OffsetAsk } from './fan-out.ts'
+export {
+  type CommitResult,
+  type CommittedOffset,
+  commitOffsets,
+  describeGroups,
+  type Group,
+  type GroupDescription,
+  type GroupMember,
+  type GroupOffsetsOptions,
+  groupOffsets,
+  listGroups,
+} from './groups.ts'
+export * from './kafka-js.ts'
 export * from './messages/index.ts'
 export * from './records/index.ts'
 export { type Leader, type PartitionMetadata, partitionKey, type TopicMetadata } from './routes.ts'
+export { createPartitions, createTopics, deleteTopics, type NewTopic } from './topics.ts'

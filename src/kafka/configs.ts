@@ -1,0 +1,121 @@
+import { KmigError } from '../kit/index.ts'
+import type { AskOptions, Cluster } from './cluster.ts'
+import { brokerError, ERROR } from './errors.ts'
+import { ALTER, DescribeConfigs, IncrementalAlterConfigs, RESOURCE } from './messages/index.ts'
+
+/** Where a value comes from, the strongest first. Source: DescribeConfigsResponse.ConfigSource. */
+export type ConfigSource =
+  | 'dynamic-topic'
+  | 'dynamic-broker'
+  | 'dynamic-default-broker'
+  | 'static'
+  | 'default'
+  | 'other'
+const SOURCES: readonly ConfigSource[] = [
+  'other',
+  'dynamic-topic',
+  'dynamic-broker',
+  'dynamic-default-broker',
+  'static',
+  'default',
+]
+
+export type ConfigEntry = {
+  name: string
+  /** null where the server hides it. */
+  value: string | null
+  source: ConfigSource
+  readOnly: boolean
+  sensitive: boolean
+}
+/** A topic, or a broker by its node id; the broker named '' stands for the default of all brokers. */
+export type ConfigResource = { kind: 'topic' | 'broker'; name: string }
+
+const failure = ({ kind, name }: ConfigResource, what: string, code: number, detail: string | null) =>
+  code === ERROR.UNKNOWN_TOPIC_OR_PARTITION
+    ? new KmigError('TOPIC_MISSING', `${what} of topic '${name}': it does not exist`)
+    : brokerError(code, `${what} of ${kind} '${name}'`, detail)
+
+/** A broker's own settings are asked of that broker, all others of any. */
+const at = ({ kind, name }: ConfigResource): number | undefined =>
+  kind === 'broker' && name !== '' ? Number(name) : undefined
+
+/**
+ * All settings of topics and brokers, with where each value comes from; keyed by the resource's name.
+ * Throws TOPIC_MISSING, AUTHORIZATION, BROKER.
+ */
+export const describeConfigs = async (
+  cluster: Cluster,
+  resources: readonly ConfigResource[],
+  options: AskOptions = {},
+): Promise<Map<string, ConfigEntry[]>> => {
+  const found = new Map<string, ConfigEntry[]>()
+  for (const [nodeId, share] of Map.groupBy(resources, at)) {
+    const asked = share.map(({ kind, name }) => ({ type: RESOURCE[kind], name }))
+    const request = { resources: asked }
+    const { results } =
+      nodeId === undefined
+        ? await cluster.any(DescribeConfigs, request, options)
+        : await cluster.broker(nodeId, DescribeConfigs, request, options)
+    for (const { name, type, errorCode, errorMessage, configs } of results) {
+      const resource: ConfigResource = { kind: type === RESOURCE.topic ? 'topic' : 'broker', name }
+      if (errorCode !== 0) throw failure(resource, 'settings', errorCode, errorMessage)
+      found.set(
+        name,
+        configs.map(({ name, value, source, readOnly, isSensitive }) => {
+          return { name, value, source: SOURCES[source] ?? 'other', readOnly, sensitive: isSensitive }
+        }),
+      )
+    }
+  }
+  return found
+}
+
+/** All settings of topics, keyed by topic. */
+export const describeTopicConfigs = (
+  cluster: Cluster,
+  topics: readonly string[],
+  options: AskOptions = {},
+): Promise<Map<string, ConfigEntry[]>> =>
+  describeConfigs(
+    cluster,
+    topics.map(name => ({ kind: 'topic', name })),
+    options,
+  )
+
+export type ConfigChange = {
+  set?: Readonly<Record<string, string>> | undefined
+  /** These go back to their defaults. */
+  delete?: readonly string[] | undefined
+}
+
+/** Changes some settings of a topic or broker and leaves the others. Throws TOPIC_MISSING, AUTHORIZATION, BROKER. */
+export const alterConfigs = async (
+  cluster: Cluster,
+  resource: ConfigResource,
+  change: ConfigChange,
+  options: AskOptions = {},
+): Promise<void> => {
+  const configs = [
+    ...Object.entries(change.set ?? {}).map(([name, value]) => ({ name, operation: ALTER.set, value })),
+    ...(change.delete ?? []).map(name => ({ name, operation: ALTER.delete })),
+  ]
+  if (configs.length === 0) return
+  const nodeId = at(resource)
+  const request = { resources: [{ type: RESOURCE[resource.kind], name: resource.name, configs }] }
+  const { resources } =
+    nodeId === undefined
+      ? await cluster.any(IncrementalAlterConfigs, request, options)
+      : await cluster.broker(nodeId, IncrementalAlterConfigs, request, options)
+  for (const { errorCode, errorMessage } of resources) {
+    if (errorCode !== 0) throw failure(resource, 'change of settings', errorCode, errorMessage)
+  }
+}
+
+/** Changes some settings of a topic and leaves the others. */
+export const alterTopicConfigs = (
+  cluster: Cluster,
+  topic: string,
+  change: ConfigChange,
+  options: AskOptions = {},
+): Promise<void> => alterConfigs(cluster, { kind: 'topic', name: topic }, change, options)

@@ -1,0 +1,147 @@
+import { backoffMs, KmigError, sleep } from '../kit/index.ts'
+import type { AskOptions, Cluster } from './cluster.ts'
+import { brokerError, ERROR, isRetriable } from './errors.ts'
+import { CreatePartitions, CreateTopics, DeleteTopics } from './messages/index.ts'
+import type { TopicMetadata } from './routes.ts'
+
+/** `configs` are those that differ from the cluster's defaults. */
+export type NewTopic = {
+  name: string
+  partitions: number
+  replicationFactor: number
+  configs?: Readonly<Record<string, string>> | undefined
+}
+
+const BROKER_MS = 30_000
+type Verdict = { name: string; errorCode: number; errorMessage: string | null }
+
+/**
+ * Sends a request about several topics until each has an answer that stays. `settled` is the code that, after a try of
+ * unknown outcome, means that this try had done it.
+ */
+const perTopic = async <T extends { name: string }>(
+  cluster: Cluster,
+  topics: readonly T[],
+  options: AskOptions,
+  work: {
+    what: string
+    settled?: number
+    send: (topics: readonly T[], attempt: number, left: AskOptions) => Promise<readonly Verdict[]>
+  },
+): Promise<void> => {
+  let left = [...topics]
+  if (left.length === 0) return
+  await cluster.retrying(options, async (attempt, remaining) => {
+    const verdicts = await work.send(left, attempt, remaining)
+    const again: Verdict[] = []
+    for (const verdict of verdicts) {
+      const { name, errorCode, errorMessage } = verdict
+      if (errorCode === ERROR.NONE || (attempt > 0 && errorCode === work.settled)) continue
+      const passing = errorCode !== ERROR.UNKNOWN_TOPIC_OR_PARTITION && isRetriable(errorCode)
+      if (!passing) throw failure(work.what, name, errorCode, errorMessage)
+      again.push(verdict)
+    }
+    left = left.filter(({ name }) => again.some(verdict => verdict.name === name))
+    const [first] = again
+    if (first) throw failure(work.what, first.name, first.errorCode, first.errorMessage)
+  })
+}
+
+const failure = (what: string, name: string, errorCode: number, detail: string | null): KmigError =>
+  errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION
+    ? new KmigError('TOPIC_MISSING', `${what} of topic '${name}': it does not exist`)
+    : brokerError(errorCode, `${what} of topic '${name}'`, detail)
+
+/**
+ * Creates topics and waits until each partition has a leader; gives their metadata, ids included.
+ * Throws BROKER (TOPIC_ALREADY_EXISTS, INVALID_CONFIG, POLICY_VIOLATION, ...), AUTHORIZATION.
+ */
+export const createTopics = async (
+  cluster: Cluster,
+  topics: readonly NewTopic[],
+  options: AskOptions = {},
+): Promise<TopicMetadata[]> => {
+  await perTopic(cluster, topics, options, {
+    what: 'creation',
+    settled: ERROR.TOPIC_ALREADY_EXISTS,
+    send: async (left, attempt, remaining) => {
+      if (attempt > 0) await cluster.metadata([], remaining)
+      const asked = left.map(({ name, partitions, replicationFactor, configs = {} }) => ({
+        name,
+        partitions,
+        replicationFactor,
+        configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+      }))
+      return (await cluster.controller(CreateTopics, { topics: asked, timeoutMs: BROKER_MS }, remaining))
+        .topics
+    },
+  })
+  const names = topics.map(({ name }) => name)
+  return await until(cluster, names, options, 'has no leader yet', found => {
+    const wanted = topics.find(({ name }) => name === found.name)?.partitions
+    const led = found.partitions.filter(({ leader }) => leader >= 0)
+    return found.error === ERROR.NONE && led.length >= (wanted ?? 0)
+  })
+}
+
+/** Deletes topics and waits until no broker that is asked knows them. Throws TOPIC_MISSING, BROKER, AUTHORIZATION. */
+export const deleteTopics = async (
+  cluster: Cluster,
+  names: readonly string[],
+  options: AskOptions = {},
+): Promise<void> => {
+  const topics = names.map(name => ({ name }))
+  await perTopic(cluster, topics, options, {
+    what: 'deletion',
+    settled: ERROR.UNKNOWN_TOPIC_OR_PARTITION,
+    send: async (left, attempt, remaining) => {
+      if (attempt > 0) await cluster.metadata([], remaining)
+      const request = { names: left.map(({ name }) => name), timeoutMs: BROKER_MS }
+      return (await cluster.controller(DeleteTopics, request, remaining)).topics
+    },
+  })
+  await until(cluster, names, options, 'is still there', ({ error }) => {
+    return error === ERROR.UNKNOWN_TOPIC_OR_PARTITION
+  })
+}
+
+/** Raises the number of partitions of a topic to `partitions` and waits until each has a leader. Throws BROKER, ... */
+export const createPartitions = async (
+  cluster: Cluster,
+  topics: readonly { name: string; partitions: number }[],
+  options: AskOptions = {},
+): Promise<TopicMetadata[]> => {
+  await perTopic(cluster, topics, options, {
+    what: 'growth',
+    settled: INVALID_PARTITIONS,
+    send: async (left, attempt, remaining) => {
+      if (attempt > 0) await cluster.metadata([], remaining)
+      const asked = left.map(({ name, partitions }) => ({ name, count: partitions }))
+      const request = { topics: asked, timeoutMs: BROKER_MS }
+      return (await cluster.controller(CreatePartitions, request, remaining)).topics
+    },
+  })
+  const names = topics.map(({ name }) => name)
+  return await until(cluster, names, options, 'has too few partitions with a leader', found => {
+    const wanted = topics.find(({ name }) => name === found.name)?.partitions ?? 0
+    return found.partitions.filter(({ leader }) => leader >= 0).length >= wanted
+  })
+}
+const INVALID_PARTITIONS = 37
+
+const until = async (
+  cluster: Cluster,
+  names: readonly string[],
+  options: AskOptions,
+  otherwise: string,
+  done: (topic: TopicMetadata) => boolean,
+): Promise<TopicMetadata[]> => {
+  const end = performance.now() + (options.withinMs ?? BROKER_MS)
+  for (let attempt = 0; ; attempt++) {
+    const found = names.length === 0 ? [] : await cluster.metadata(names, options)
+    const open = found.find(topic => !done(topic))
+    if (!open) return found
+    if (performance.now() > end) throw new KmigError('TIMEOUT', `topic '${open.name}' ${otherwise}`)
+    await sleep(backoffMs(attempt, { firstMs: 20, maxMs: 500 }), options.signal)
+  }
+}
