@@ -11,3 +11,6 @@ export {
 export { type Account, Ledger, type LedgerEntry, type Place, placeKey } from './ledger.ts'
 export { type Reading, readPayload, type Stamp, writePayload } from './payload.ts'
 export { Ranges } from './ranges.ts'
+export { type ReadBackOptions, type ReadLog, type ReadRecord, readBack, unequal } from './read-back.ts'
+export { checkReads, type ReadEntry, Reader, type ReaderOptions, type ReadFindings } from './reader.ts'
+export { type Locate, newRun, Writer, type WriterOptions } from './writer.ts'

@@ -1,0 +1,120 @@
+import { type Consumer, kafkaJs } from '../kafka/index.ts'
+import { formatHostPort, Journal, KmigError, messageOf } from '../kit/index.ts'
+import { type Place, placeKey } from './ledger.ts'
+import type { Locate } from './writer.ts'
+
+/** A line of a reader's journal: a batch that it worked through and committed behind. */
+export type ReadEntry = Place & { first: string; last: string; count: number; at: string }
+
+export type ReaderOptions = {
+  group: string
+  topics: readonly string[]
+  locate: Locate
+  /** Its journal. */
+  path: string
+}
+
+type Running = { consumer: Consumer; at: string }
+
+/**
+ * An ordinary consumer: commits behind each batch that it has worked through, and journals which offsets those were.
+ * Like a writer it reads its discovery file only when it starts.
+ */
+export class Reader implements AsyncDisposable {
+  readonly #options: ReaderOptions
+  readonly #journal: Journal<ReadEntry>
+  #running: Running | undefined
+  #failure: unknown
+  private constructor(options: ReaderOptions, journal: Journal<ReadEntry>) {
+    this.#options = options
+    this.#journal = journal
+  }
+
+  static async open(options: ReaderOptions): Promise<Reader> {
+    return new Reader(options, await Journal.open<ReadEntry>(options.path))
+  }
+
+  get entries(): readonly ReadEntry[] {
+    return this.#journal.entries
+  }
+
+  /** The brokers that it talks to; undefined while it is stopped. */
+  get at(): string | undefined {
+    return this.#running?.at
+  }
+
+  get read(): number {
+    return this.entries.reduce((sum, { count }) => sum + count, 0)
+  }
+
+  async start(): Promise<void> {
+    if (this.#running) return
+    const { group, topics, locate } = this.#options
+    const bootstrap = await locate()
+    const at = bootstrap.map(formatHostPort).join(',')
+    const consumer = kafkaJs({ brokers: bootstrap, clientId: `kmig-reader-${group}` }).consumer({
+      groupId: group,
+      maxWaitTimeInMs: 100,
+      allowAutoTopicCreation: false,
+    })
+    await consumer.connect()
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+    await consumer.run({
+      autoCommit: false,
+      eachBatch: async ({ batch, heartbeat }) => {
+        const { topic, partition } = batch
+        const [first, last] = [batch.firstOffset() ?? '0', batch.lastOffset()]
+        await consumer.commitOffsets([{ topic, partition, offset: String(BigInt(last) + 1n) }])
+        await this.#journal.append({ topic, partition, first, last, count: batch.messages.length, at })
+        await heartbeat()
+      },
+    })
+    this.#running = { consumer, at }
+  }
+
+  /** Ends behind a committed batch and leaves the group. */
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    await running?.consumer.stop()
+    await running?.consumer.disconnect()
+    if (this.#failure !== undefined) {
+      throw new KmigError('PARTIAL', `reader ${this.#options.group} failed: ${messageOf(this.#failure)}`, {
+        cause: this.#failure,
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop().catch(() => {})
+    await this.#journal[Symbol.asyncDispose]()
+  }
+}
+
+/** What a reader skipped or read twice in one partition, by offset. */
+export type ReadFindings = Place & { group: string; records: number; skipped: string[]; reread: string[] }
+
+/** Holds a reader's batches, in their order, against each other: the next starts where the last one ended. */
+export const checkReads = (group: string, entries: Iterable<ReadEntry>): ReadFindings[] => {
+  const all = new Map<string, ReadFindings & { next: bigint | undefined }>()
+  for (const { topic, partition, first, last, count } of entries) {
+    const key = placeKey({ topic, partition })
+    const found = all.get(key) ?? {
+      group,
+      topic,
+      partition,
+      records: 0,
+      skipped: [],
+      reread: [],
+      next: undefined,
+    }
+    all.set(key, found)
+    const [from, to] = [BigInt(first), BigInt(last)]
+    const next = found.next ?? from
+    if (from > next) found.skipped.push(`${next}-${from - 1n}`)
+    if (from < next) found.reread.push(`${from}-${next - 1n < to ? next - 1n : to}`)
+    found.records += count
+    found.next = to + 1n > next ? to + 1n : next
+  }
+  return [...all.values()].map(({ next: _next, ...found }) => found)
+}

@@ -1,0 +1,151 @@
+import { randomBytes } from 'node:crypto'
+import { CompressionTypes, kafkaJs, type Producer } from '../kafka/index.ts'
+import { formatHostPort, type HostPort, KmigError, messageOf, sleep } from '../kit/index.ts'
+import { Ledger, type Place, placeKey } from './ledger.ts'
+import { writePayload } from './payload.ts'
+
+/** Asked at every start: the brokers of the cluster that a client should talk to now, from its discovery file. */
+export type Locate = () => Promise<HostPort[]>
+
+const CODECS = {
+  none: CompressionTypes.None,
+  gzip: CompressionTypes.GZIP,
+  snappy: CompressionTypes.Snappy,
+  lz4: CompressionTypes.LZ4,
+  zstd: CompressionTypes.ZSTD,
+}
+
+/** A fresh name for a run of writers and readers. */
+export const newRun = (): string => randomBytes(8).toString('hex')
+
+export type WriterOptions = {
+  run: string
+  /** A number of its own among the run's writers. */
+  writer: number
+  places: readonly Place[]
+  locate: Locate
+  /** Its journal. */
+  path: string
+  /** Records in a batch, one batch to each partition at a time; default 5. */
+  perBatch?: number
+  /** Pause between rounds over all partitions; default 50. */
+  everyMs?: number
+  /** Length of a value; default 200. */
+  bytes?: number
+  /** Default none. */
+  codec?: keyof typeof CODECS
+}
+
+type Running = { producer: Producer; at: string; stop: AbortController; done: Promise<void> }
+
+/**
+ * An ordinary client that writes serial numbers and journals what was acknowledged. It moves as applications do: it
+ * reads its discovery file when it starts, and never again until it is started anew. Serials go on over restarts.
+ */
+export class Writer implements AsyncDisposable {
+  readonly #options: Required<WriterOptions>
+  readonly #ledger: Ledger
+  readonly #next = new Map<string, number>()
+  #running: Running | undefined
+  #failure: unknown
+  private constructor(options: WriterOptions, ledger: Ledger) {
+    this.#options = { perBatch: 5, everyMs: 50, bytes: 200, codec: 'none', ...options }
+    this.#ledger = ledger
+  }
+
+  static async open(options: WriterOptions): Promise<Writer> {
+    return new Writer(options, await Ledger.open(options.path))
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger
+  }
+
+  /** The brokers that it talks to; undefined while it is stopped. */
+  get at(): string | undefined {
+    return this.#running?.at
+  }
+
+  /** Records handed to Kafka so far. */
+  get sent(): number {
+    return [...this.#next.values()].reduce((sum, n) => sum + n, 0)
+  }
+
+  /** Reads the discovery file, connects, writes until `stop`. */
+  async start(): Promise<void> {
+    if (this.#running) return
+    const bootstrap = await this.#options.locate()
+    const producer = kafkaJs({
+      brokers: bootstrap,
+      clientId: `kmig-writer-${this.#options.writer}`,
+    }).producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      allowAutoTopicCreation: false,
+    })
+    await producer.connect()
+    const stop = new AbortController()
+    const at = bootstrap.map(formatHostPort).join(',')
+    const done = this.#write(producer, at, stop.signal).catch(e => {
+      this.#failure ??= e
+    })
+    this.#running = { producer, at, stop, done }
+  }
+
+  /** Waits for the answers to what was sent, then disconnects. Throws what ended the writing, if something did. */
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    running?.stop.abort()
+    await running?.done
+    await running?.producer.disconnect()
+    if (this.#failure !== undefined) {
+      throw new KmigError('PARTIAL', `writer ${this.#options.writer} failed: ${messageOf(this.#failure)}`, {
+        cause: this.#failure,
+      })
+    }
+  }
+
+  async #write(producer: Producer, at: string, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      for (const place of this.#options.places) {
+        if (signal.aborted) return
+        await this.#batch(producer, at, place)
+      }
+      await sleep(this.#options.everyMs, signal).catch(() => {}) // stopped
+    }
+  }
+
+  async #batch(producer: Producer, at: string, place: Place): Promise<void> {
+    const { run, writer, perBatch, bytes, codec } = this.#options
+    const key = placeKey(place)
+    const from = this.#next.get(key) ?? this.#ledger.accounts.get(key)?.reserved ?? 0
+    const to = from + perBatch - 1
+    await this.#ledger.reserve(place, to + 1)
+    this.#next.set(key, to + 1)
+    const messages = Array.from({ length: perBatch }, (_, i) => {
+      const stamp = { run, writer, ...place, serial: from + i, timeMs: Date.now() }
+      return {
+        partition: place.partition,
+        key: `${writer}-${stamp.serial}`,
+        value: writePayload(stamp, bytes),
+      }
+    })
+    try {
+      const [answer] = await producer.send({
+        topic: place.topic,
+        acks: -1,
+        compression: CODECS[codec],
+        messages,
+      })
+      await this.#ledger.append({ kind: 'ok', ...place, from, to, offset: answer?.baseOffset ?? '-1', at })
+    } catch (e) {
+      await this.#ledger.append({ kind: 'unknown', ...place, from, to, why: messageOf(e) })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop().catch(() => {}) // told by an earlier stop(), or nobody asks any more
+    await this.#ledger[Symbol.asyncDispose]()
+  }
+}
