@@ -1,0 +1,138 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { inverse, splice } from '../../src/discovery/edit.ts'
+import { apply, planEdits, readDirectory, revert } from '../../src/discovery/index.ts'
+import { diffLines } from '../../src/discovery/lines.ts'
+import { OLD, scratch } from './cases.ts'
+
+const host = fc
+  .stringMatching(/^[a-z][a-z0-9]{0,6}(?:-[a-z0-9]{1,4})?$/)
+  .filter(h => !/^(?:y|n|on|off|yes|no|true|false|null)$/.test(h))
+const broker = fc
+  .tuple(host, fc.integer({ min: 1, max: 65_535 }))
+  .map(([h, port]) => `${h}.example.net:${port}`)
+const zookeeper = fc
+  .tuple(fc.array(broker, { minLength: 1, maxLength: 3 }), host)
+  .map(([hosts, path]) => `${hosts.join(',')}/${path}`)
+const name = fc.stringMatching(/^[a-z]{2,6}[0-9]-[a-z]{2,5}$/)
+const comment = fc.oneof(fc.constant(''), fc.constant(' # größer: "x" {[ - 日本 🎉'), fc.constant('   #'))
+const blank = fc.constantFrom('', '\n', '\n\n', '\n   # alone: here\n')
+const style = fc.record({
+  quote: fc.constantFrom('', "'", '"'),
+  list: fc.constantFrom('block', 'flow', 'flow-lines', 'comma'),
+  pad: fc.constantFrom('', ' ', '   '),
+  indent: fc.constantFrom(0, 2, 4),
+  gap: fc.constantFrom(' ', '   '),
+  comment,
+  blank,
+})
+type Style = typeof style extends fc.Arbitrary<infer T> ? T : never
+type Row = { name: string; brokers: string[]; zookeeper: string; style: Style }
+
+const quoted = (text: string, mark: string) => `${mark}${text}${mark}`
+const listText = (brokers: string[], s: Style, base: number): string => {
+  const mark = s.quote || '"'
+  if (s.list === 'comma') return `${s.gap}${quoted(brokers.join(','), s.quote)}${s.comment}`
+  if (s.list === 'flow')
+    return ` [${s.pad}${brokers.map(b => quoted(b, mark)).join(`${s.pad},${s.pad}`)}${s.pad}]${s.comment}`
+  const inner = ' '.repeat(base + Math.max(2, s.indent))
+  if (s.list === 'flow-lines')
+    return ` [${brokers.map(b => `\n${inner}${quoted(b, mark)}`).join(',')}\n${inner}]${s.comment}`
+  const dash = ' '.repeat(base + s.indent)
+  return `${s.comment}${brokers.map(b => `\n${dash}-${s.gap}${quoted(b, s.quote)}${s.comment}`).join('')}`
+}
+const entryText = ({ name, brokers, zookeeper, style: s }: Row): string => {
+  const fields = [
+    `    broker_list:${listText(brokers, s, 4)}`,
+    `    zookeeper:${s.gap}${quoted(zookeeper, s.quote)}${s.comment}`,
+  ]
+  return [`  ${name}:${s.comment}${s.blank}`, ...(s.pad === ' ' ? fields.reverse() : fields), ''].join('\n')
+}
+
+const someOld = fc.subarray([...OLD.brokers, 'Broker-A.example.com:9092'], { minLength: 1 })
+const row = (brokers: fc.Arbitrary<string[]>) => fc.record({ name, brokers, zookeeper, style })
+const others = row(fc.array(broker, { minLength: 1, maxLength: 3 }))
+const file = fc.record({
+  rows: fc
+    .tuple(row(someOld), fc.array(fc.oneof(others, row(someOld)), { maxLength: 4 }))
+    .map(([first, rest]) => [...new Map([...rest, first].map(r => [r.name, r])).values()]),
+  head: fc.constantFrom('', '---\n', '# first line\n---\n', '\uFEFF', '\uFEFF---\n'),
+  crlf: fc.boolean(),
+  finalNewline: fc.boolean(),
+  next: fc.record({
+    brokers: fc.uniqueArray(broker, { minLength: 1, maxLength: 4 }),
+    zookeeper: fc.option(zookeeper, { nil: undefined }),
+  }),
+})
+
+const textOf = ({
+  rows,
+  head,
+  crlf,
+  finalNewline,
+}: {
+  rows: Row[]
+  head: string
+  crlf: boolean
+  finalNewline: boolean
+}) => {
+  const text = `${head}clusters:\n${rows.map(entryText).join('')}local_config:\n  cluster: ${rows[0]?.name}\n`
+  const ended = finalNewline ? text : text.slice(0, -1)
+  return crlf ? ended.replaceAll('\n', '\r\n') : ended
+}
+
+test('whatever the style: planned values change, every other byte and value stays, and the way back is exact', async () => {
+  using dir = scratch()
+  const path = join(dir.root, 'generic.yaml')
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(file, async made => {
+      const before = Buffer.from(textOf(made))
+      writeFileSync(path, before)
+      const plan = await planEdits(await readDirectory(dir.root), { old: OLD, next: made.next })
+      const edits = plan.files[0]?.edits ?? []
+      const options = { journalDir: join(dir.root, `run-${run++}`) }
+      await apply(plan, options)
+      const after = readFileSync(path)
+      expect(splice(after, inverse(edits))).toEqual(before)
+      let [from, shift] = [0, 0]
+      for (const edit of edits) {
+        expect(after.subarray(from + shift, edit.at + shift)).toEqual(before.subarray(from, edit.at))
+        from = edit.at + Buffer.byteLength(edit.before)
+        shift += Buffer.byteLength(edit.after) - Buffer.byteLength(edit.before)
+      }
+      expect(after.subarray(from + shift)).toEqual(before.subarray(from))
+      for (const version of ['1.1', '1.2'] as const) {
+        const model = parse(before.toString(), { version })
+        for (const { cluster } of plan.entries.filter(e => e.is === 'change')) {
+          const entry = model.clusters[cluster]
+          const wasList = Array.isArray(entry.broker_list)
+          entry.broker_list = wasList ? made.next.brokers : made.next.brokers.join(',')
+          entry.zookeeper = made.next.zookeeper ?? entry.zookeeper
+        }
+        expect(parse(after.toString(), { version })).toEqual(model)
+      }
+      await revert(options)
+      expect(readFileSync(path)).toEqual(before)
+    }),
+    { numRuns: 60 },
+  )
+}, 60_000)
+
+test('differences of two texts, put into the first, make the second', () => {
+  const lines = fc.array(fc.constantFrom('a\n', 'b\n', 'c\n'), { maxLength: 12 })
+  fc.assert(
+    fc.property(lines, lines, (a, b) => {
+      const made: string[] = []
+      let at = 0
+      for (const block of diffLines(a, b)) {
+        made.push(...a.slice(at, block.a[0]), ...b.slice(...block.b))
+        at = block.a[1]
+      }
+      expect([...made, ...a.slice(at)]).toEqual(b)
+    }),
+  )
+})
