@@ -2,6 +2,8 @@ import { KmigError } from '../kit/index.ts'
 
 /** No answer is larger; four ASCII bytes read as a length are. */
 const MAX_FRAME_BYTES = 0x1fffffff
+/** The first answer lists versions; a TLS alert read as a length is larger. */
+const MAX_FIRST_BYTES = 1 << 20
 
 /**
  * Cuts a byte stream into frames (int32 length, body). Each body is one fresh Buffer, filled by one copy, so that views of
@@ -13,6 +15,7 @@ export class Frames {
   #headBytes = 0
   #body: Buffer | undefined
   #bodyBytes = 0
+  #maxBytes = MAX_FIRST_BYTES
   constructor(onFrame: (body: Buffer) => void) {
     this.#onFrame = onFrame
   }
@@ -38,13 +41,14 @@ export class Frames {
       const body = this.#body
       this.#body = undefined
       this.#headBytes = 0
+      this.#maxBytes = MAX_FRAME_BYTES
       this.#onFrame(body)
     }
   }
 
   #bodyLength(): number {
     const length = this.#head.readInt32BE(0)
-    if (length >= 4 && length <= MAX_FRAME_BYTES) return length
+    if (length >= 4 && length <= this.#maxBytes) return length
     const text = this.#head.toString('latin1').replaceAll(/[^ -~]/g, '.')
     throw new KmigError(
       'PROTOCOL',
