@@ -19,7 +19,6 @@ export type MirrorProgress = {
 export type MirrorEvent =
   | MirrorProgress
   | { kind: 'topic-created'; topic: string; partitions: number; replicationFactor: number }
-  | { kind: 'resumed'; partitions: number; records: bigint }
   | { kind: 'stopped'; where: string; error: KmigError }
   | { kind: 'groups'; copied: number; unchanged: number; refused: number }
   | { kind: 'warning'; where: string; text: string }

@@ -1,0 +1,81 @@
+import * as z from 'zod'
+
+/** A 64-bit number, as it leaves kmig. */
+const int64 = z.string().regex(/^-?\d+$/)
+const side = z.object({ name: z.string(), clusterId: z.string() })
+const stopped = z.object({
+  code: z.string(),
+  message: z.string(),
+  try: z.array(z.string()),
+  exit: z.number(),
+})
+const outcome = z.looseObject({ kind: z.enum(['committed', 'unchanged', 'waiting', 'kept', 'refused']) })
+
+const partition = z.object({
+  topic: z.string(),
+  partition: z.number(),
+  mode: z.literal('identical'),
+  start: int64,
+  end: int64,
+  sourceEnd: int64.optional(),
+  records: int64,
+  bytes: int64,
+  passed: z.number(),
+  merged: z.number(),
+  reencoded: z.number(),
+  padded: int64,
+  doubts: z.number(),
+  stopped: stopped.optional(),
+})
+
+const groups = z.object({
+  rows: z.array(
+    z.object({ group: z.string(), topic: z.string(), partition: z.number(), source: int64, outcome }),
+  ),
+  refused: z.array(z.object({ group: z.string(), why: z.string() })),
+})
+
+/** `kmig mirror --json`. */
+export const reportShape = {
+  name: z.string(),
+  source: side,
+  target: side,
+  ms: z.number(),
+  records: int64,
+  bytes: int64,
+  partitions: z.array(partition),
+  groups,
+}
+
+/** `kmig mirror --plan --json`. */
+export const planShape = {
+  name: z.string(),
+  source: side,
+  target: side,
+  stateTopic: z.string(),
+  cutover: z.object({ run: z.string(), at: z.string() }).optional(),
+  topics: z.array(
+    z.object({
+      topic: z.string(),
+      sourceId: z.string(),
+      action: z.enum(['create', 'adopt', 'resume', 'refuse']),
+      why: z.string().optional(),
+      replicationFactor: z.number(),
+      sourceReplicationFactor: z.number(),
+      configs: z.object({
+        final: z.record(z.string(), z.string()),
+        held: z.record(z.string(), z.string()),
+        refused: z.array(z.object({ name: z.string(), value: z.string(), why: z.string() })),
+      }),
+      partitions: z.array(
+        z.object({
+          partition: z.number(),
+          start: int64,
+          end: int64,
+          copied: int64.optional(),
+          padding: int64,
+        }),
+      ),
+    }),
+  ),
+}

@@ -1,0 +1,107 @@
+import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
+import type { MirrorEvent, MirrorProgress } from './events.ts'
+import type { MirrorPlan } from './mirror.ts'
+import type { TopicPlan } from './plan.ts'
+import type { MirrorReport } from './report.ts'
+
+/** The line of an event that stays on the screen. */
+export const eventText = (event: MirrorEvent): string | undefined => {
+  switch (event.kind) {
+    case 'topic-created':
+      return `made topic ${event.topic}: ${plural(event.partitions, 'partition')}, ${plural(event.replicationFactor, 'replica')}`
+    case 'stopped':
+      return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
+    case 'warning':
+      return `warning: ${event.where}: ${event.text}`
+    case 'caught-up':
+      return `caught up: ${plural(event.records, 'record')} in ${formatDuration(event.ms)}`
+    case 'groups':
+    case 'progress':
+      return undefined
+    default:
+      throw event satisfies never
+  }
+}
+
+/** Where it stands, in one line, and as a part of 1. */
+export const progressOf = (event: MirrorProgress): { text: string; part?: number } => {
+  const { partitions, records, lag, worst, recordRate, byteRate, padding } = event
+  const eta = lag > 0n && recordRate > 0 ? `, ETA ${formatDuration((Number(lag) / recordRate) * 1000)}` : ''
+  const text = [
+    `${partitions.caughtUp}/${partitions.total} partitions caught up`,
+    ...(partitions.stopped ? [`${partitions.stopped} STOPPED`] : []),
+    ...(padding > 0n ? [`${formatCount(padding)} offsets of padding left`] : []),
+    `${formatCount(Math.round(recordRate))} records/s, ${formatRate(byteRate, 1000)}`,
+    `lag ${formatCount(lag)}${eta}`,
+    ...(worst ? [`most on ${worst.where}: ${formatCount(worst.lag)}`] : []),
+  ].join(' | ')
+  const total = Number(records + lag)
+  return total > 0 ? { text, part: Number(records) / total } : { text }
+}
+
+/** The report for people. */
+export const reportText = (report: MirrorReport): string => {
+  const { name, source, target, ms, records, bytes, partitions, groups: moved } = report
+  const sum = (of: 'passed' | 'merged' | 'reencoded') =>
+    formatCount(partitions.reduce((total, each) => total + each[of], 0))
+  const count = (...kinds: string[]) =>
+    moved.rows.filter(({ outcome: { kind } }) => kinds.includes(kind)).length
+  const stops = partitions.filter(each => each.stopped)
+  const behind = partitions.filter(
+    each => !each.stopped && each.sourceEnd !== undefined && each.end < each.sourceEnd,
+  )
+  return [
+    `mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId})`,
+    `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`,
+    `  ${plural(partitions.length, 'partition')} with identical offsets; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
+    `  group offsets: ${count('committed')} copied, ${count('unchanged')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
+    ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),
+    ...(behind.length > 0 ? [`  ${plural(behind.length, 'partition')} not caught up`] : []),
+    ...stops.flatMap(({ topic, partition: p, end, stopped: why }) => [
+      `  STOPPED ${topic}-${p} at offset ${end}: ${why?.code}: ${why?.message}`,
+      ...(why?.try ?? []).map(text => `    try: ${text}`),
+    ]),
+  ].join('\n')
+}
+
+const topicLines = ({
+  topic,
+  action,
+  why,
+  partitions,
+  replicationFactor,
+  sourceReplicationFactor,
+  configs,
+}: TopicPlan): string[] => {
+  const left = partitions.reduce(
+    (sum, { start, end, copied }) => sum + end - (copied !== undefined && copied > start ? copied : start),
+    0n,
+  )
+  const padding = partitions.reduce((sum, each) => sum + each.padding, 0n)
+  const fewer =
+    replicationFactor < sourceReplicationFactor
+      ? ` (the source has ${sourceReplicationFactor}; the target has fewer brokers)`
+      : ''
+  return [
+    `${action.padEnd(6)} ${topic}: ${plural(partitions.length, 'partition')}, ${plural(replicationFactor, 'replica')}${fewer}, ${plural(left, 'offset')} to copy, identical offsets${padding > 0n ? ` (${formatCount(padding)} offsets of padding)` : ''}`,
+    ...(why ? [`       ${why}`] : []),
+    ...Object.entries(configs.final).map(
+      ([name, value]) =>
+        `       ${name}=${value}${name in configs.held ? ` after the cutover; until then ${configs.held[name]}` : ''}`,
+    ),
+    ...configs.refused.map(
+      ({ name, value, why: reason }) => `       not copied: ${name}=${value}: ${reason}`,
+    ),
+  ]
+}
+
+/** The plan for people. */
+export const planText = ({ name, source, target, stateTopic, topics, cutover }: MirrorPlan): string =>
+  [
+    `plan of mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId}); nothing was changed`,
+    ...topics.flatMap(topicLines),
+    ...(topics.length === 0 ? ['no topic is chosen'] : []),
+    `until the cutover every copy has: retention and compaction off, compression.type=producer, CreateTime`,
+    `state is kept in topic ${stateTopic} on the target`,
+    ...(cutover ? [`ended by cutover ${cutover.run} at ${cutover.at}`] : []),
+  ].join('\n')
