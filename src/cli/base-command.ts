@@ -1,5 +1,5 @@
 import { Command, type Interfaces } from '@oclif/core'
-import { type ClusterConfig, type Clusters, findClusters, stateDirectory } from '../config/index.ts'
+import { type ClusterConfig, type Clusters, type Env, findClusters, stateDirectory } from '../config/index.ts'
 import { bug, type During } from '../kit/index.ts'
 import { confirm, type Question } from './confirm.ts'
 import { causesText, type Failure, failureOf, failureText, isQuietExit } from './failure.ts'
@@ -58,6 +58,11 @@ export abstract class BaseCommand extends Command {
   /** Where locks, journals and saved files are. */
   protected get stateDirectory(): string {
     return stateDirectory({ flag: this.#flags['state-dir'], env: process.env })
+  }
+
+  /** For rooms that may not read the environment themselves. */
+  protected get env(): Env {
+    return process.env
   }
 
   protected async confirm(question: Omit<Question, 'signal'>): Promise<boolean> {

@@ -1,7 +1,8 @@
+import { Cluster } from '../kafka/index.ts'
 import { KmigError, messageOf, retry } from '../kit/index.ts'
+import { PORTS } from './addresses.ts'
 import { CHROOT, SESSION_MS } from './configs.ts'
 import { fourLetters } from './four-letters.ts'
-import { probe } from './probe.ts'
 
 const STEADY = { firstMs: 50, maxMs: 150 }
 /** Long enough for a JVM on a machine that is busy with others. */
@@ -17,7 +18,9 @@ const until = async (what: string, check: () => Promise<void>, signal: AbortSign
   })
 }
 
-const each = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(2_000)])
+/** For one try. */
+const TRY_MS = 2_000
+const each = (signal: AbortSignal) => AbortSignal.any([signal, AbortSignal.timeout(TRY_MS)])
 
 /** A ZooKeeper serves: `srvr` tells its mode. An ensemble's node says so only once a leader is there. */
 export const zookeeperReady = (host: string, signal: AbortSignal): Promise<void> =>
@@ -35,9 +38,10 @@ export const brokerReady = (host: string, ids: readonly number[], signal: AbortS
   until(
     `broker at ${host}`,
     async () => {
-      const { brokers, controller } = await probe(host, each(signal))
-      if (controller < 0) throw new Error('there is no controller')
-      const missing = ids.filter(id => !brokers.includes(id))
+      const bootstrap = [{ host, port: PORTS.plaintext }]
+      await using cluster = await Cluster.open({ bootstrap, timeoutMs: TRY_MS, signal })
+      if (cluster.controllerId < 0) throw new Error('there is no controller')
+      const missing = ids.filter(id => !cluster.brokers.has(id))
       if (missing.length) throw new Error(`it does not see brokers ${missing}`)
     },
     signal,
