@@ -34,6 +34,10 @@ export class Reader implements AsyncDisposable {
     return new Reader(options, await Journal.open<ReadEntry>(options.path))
   }
 
+  get group(): string {
+    return this.#options.group
+  }
+
   get entries(): readonly ReadEntry[] {
     return this.#journal.entries
   }
@@ -92,29 +96,32 @@ export class Reader implements AsyncDisposable {
 }
 
 /** What a reader skipped or read twice in one partition, by offset. */
-export type ReadFindings = Place & { group: string; records: number; skipped: string[]; reread: string[] }
+export type ReadFindings = Place & {
+  group: string
+  records: number
+  /** The first offset that it read, and the one that it will read next. */
+  first: bigint
+  next: bigint
+  skipped: string[]
+  reread: string[]
+}
 
 /** Holds a reader's batches, in their order, against each other: the next starts where the last one ended. */
 export const checkReads = (group: string, entries: Iterable<ReadEntry>): ReadFindings[] => {
-  const all = new Map<string, ReadFindings & { next: bigint | undefined }>()
+  const all = new Map<string, ReadFindings>()
   for (const { topic, partition, first, last, count } of entries) {
+    const [from, to] = [BigInt(first), BigInt(last)]
     const key = placeKey({ topic, partition })
     const found = all.get(key) ?? {
-      group,
-      topic,
-      partition,
-      records: 0,
-      skipped: [],
-      reread: [],
-      next: undefined,
+      ...{ group, topic, partition, records: 0, first: from, next: from },
+      ...{ skipped: [], reread: [] },
     }
     all.set(key, found)
-    const [from, to] = [BigInt(first), BigInt(last)]
-    const next = found.next ?? from
-    if (from > next) found.skipped.push(`${next}-${from - 1n}`)
-    if (from < next) found.reread.push(`${from}-${next - 1n < to ? next - 1n : to}`)
+    if (from > found.next) found.skipped.push(`${found.next}-${from - 1n}`)
+    if (from < found.next) found.reread.push(`${from}-${least(found.next - 1n, to)}`)
     found.records += count
-    found.next = to + 1n > next ? to + 1n : next
+    found.next = to >= found.next ? to + 1n : found.next
   }
-  return [...all.values()].map(({ next: _next, ...found }) => found)
+  return [...all.values()]
 }
+const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)

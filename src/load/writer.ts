@@ -57,6 +57,9 @@ export class Writer implements AsyncDisposable {
     return new Writer(options, await Ledger.open(options.path))
   }
 
+  get number(): number {
+    return this.#options.writer
+  }
   get ledger(): Ledger {
     return this.#ledger
   }

@@ -1,0 +1,72 @@
+import * as z from 'zod'
+import { formatCount, formatDuration, plural } from '../kit/index.ts'
+import type { DemoReport } from './demo.ts'
+
+const count = z.int().nonnegative()
+const paths = z.array(z.string())
+
+/** Fields of `kmig demo --json` besides the envelope. */
+export const demoShape = {
+  ms: count,
+  znodes: z.strictObject({ copied: count, ephemerals: count, equal: z.boolean() }),
+  rollback: z.strictObject({
+    changed: paths.describe('discovery files that the first cutover rewrote'),
+    restored: z.boolean().describe('each byte of them is as it was before'),
+    clientsBack: z.boolean().describe('writers and readers that started then were on the old cluster'),
+  }),
+  cutover: z.strictObject({
+    changed: paths.describe('discovery files that the second cutover rewrote'),
+    clientsMoved: z.boolean().describe('writers and readers that started then were on the new cluster'),
+    pauseMs: count.describe('from the last write on the old cluster to the first client on the new one'),
+  }),
+  logs: z.strictObject({
+    totals: z.strictObject({
+      records: count.describe('on the new cluster'),
+      lost: count.describe('acknowledged to a writer and not on the new cluster'),
+      repeated: count,
+      outOfOrder: count,
+      phantom: count.describe('never sent by a writer'),
+      corrupt: count,
+      foreign: count,
+    }),
+    oldRecords: count,
+    offsetsIdentical: z.boolean(),
+    skipped: count.describe('by a reader'),
+    reread: count.describe('by a reader'),
+    faults: z.array(z.string()),
+  }),
+}
+
+const row = (name: string, value: string, good: boolean) =>
+  `  ${name.padEnd(34)}${value}${good ? '' : '   <- WRONG'}`
+const yes = (name: string, fact: boolean) => row(name, fact ? 'yes' : 'no', fact)
+const none = (name: string, n: number) => row(name, formatCount(n), n === 0)
+
+/** The verdict for people. */
+export const demoText = (report: DemoReport): string => {
+  const { znodes, rollback, cutover, logs } = report
+  const { totals } = logs
+  return [
+    '',
+    `verdict: ${report.ok ? 'everything arrived, and the way back worked' : 'FAILED'} (${formatDuration(report.ms)})`,
+    row('records on the old cluster', formatCount(logs.oldRecords), logs.oldRecords > 0),
+    row('records on the new cluster', formatCount(totals.records), totals.records > 0),
+    none('records lost', totals.lost),
+    none('records repeated', totals.repeated),
+    none('records out of order', totals.outOfOrder),
+    none('records nobody wrote, or damaged', totals.phantom + totals.corrupt + totals.foreign),
+    yes('offsets identical', logs.offsetsIdentical),
+    none('skipped by consumers', logs.skipped),
+    none('read twice by consumers', logs.reread),
+    row('discovery files changed', cutover.changed.join(', ') || 'none', cutover.changed.length > 0),
+    yes('first round rolled back, bytes equal', rollback.restored && rollback.clientsBack),
+    yes('clients on the new cluster', cutover.clientsMoved),
+    row('write pause', formatDuration(cutover.pauseMs), true),
+    row(
+      'znodes copied',
+      `${plural(znodes.copied, 'znode')}, ${znodes.equal ? 'equal' : 'NOT equal'}`,
+      znodes.equal,
+    ),
+    ...logs.faults.slice(0, 20).map(fault => `  ${fault}`),
+  ].join('\n')
+}

@@ -1,0 +1,96 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Env } from '../config/index.ts'
+import { Cluster, createTopics } from '../kafka/index.ts'
+import { type HostPort, parseBootstrap } from '../kit/index.ts'
+import { Sandbox, type SandboxOptions, type Spec, sandboxEnvironment } from '../sandbox/index.ts'
+import { writeFiles } from './discovery-files.ts'
+
+/** A cluster of the story, as commands name it. */
+export type Side = {
+  name: string
+  version: string
+  bootstrap: HostPort[]
+  /** Connect string of the ZooKeeper beside it, without chroot. */
+  zookeeper: string
+}
+
+/** Everything that the story plays on. */
+export type World = AsyncDisposable & {
+  old: Side
+  next: Side
+  /** Root of the discovery files. */
+  discovery: string
+  /** Locks, journals. */
+  state: string
+  /** The journals of writers and readers. */
+  journals: string
+  /** Leaves everything where it is. */
+  keep(): string
+}
+
+const OLD: Spec = { kind: 'kafka-zk', version: '3.9.2', brokers: 1 }
+/** A KRaft cluster needs no ZooKeeper; the one beside it is where the application's znodes go. */
+const NEXT: Spec = { kind: 'kraft', version: '4.3.1', brokers: 1, ensemble: 1 }
+
+/** Topics of the application. `from`: records below that offset are deleted before the story begins. */
+export const TOPICS = [
+  { name: 'orders', partitions: 4 },
+  { name: 'payments', partitions: 2 },
+  { name: 'clicks', partitions: 2 },
+] as const
+
+/** What a discovery entry says under `zookeeper`: Kafka's own chroot. */
+export const kafkaChroot = (side: Side): string => `${side.zookeeper}/kafka`
+
+export type WorldOptions = SandboxOptions & { signal: AbortSignal }
+
+/** Starts both clusters at once, and writes the discovery files of the old one. */
+export const openWorld = async (options: WorldOptions): Promise<World> => {
+  await using opened = new AsyncDisposableStack()
+  const sandbox = opened.use(await Sandbox.open(options))
+  const directory = await mkdtemp(join(options.root, 'kmig-demo-'))
+  let kept = false
+  opened.defer(async () => {
+    if (!kept) await rm(directory, { recursive: true, force: true })
+  })
+  const start = async (spec: Spec, name: string): Promise<Side> => {
+    const cluster = await sandbox.start(spec)
+    const zookeeper = (cluster.zookeeper ?? '').split('/')[0] ?? ''
+    return { name, version: spec.version, bootstrap: parseBootstrap(cluster.bootstrap()), zookeeper }
+  }
+  const [old, next] = await Promise.all([start(OLD, 'old'), start(NEXT, 'new')])
+  const [discovery, state, journals] = ['srv-configs', 'state', 'journals'].map(name => join(directory, name))
+  for (const path of [discovery, state, journals]) await mkdir(path ?? '', { mode: 0o700 })
+  await writeFiles(discovery ?? '', { bootstrap: old.bootstrap, zookeeper: kafkaChroot(old) })
+  await makeTopics(old, options.signal)
+  const rest = opened.move()
+  return {
+    old,
+    next,
+    discovery: discovery ?? '',
+    state: state ?? '',
+    journals: journals ?? '',
+    keep() {
+      kept = true
+      sandbox.keep()
+      return directory
+    },
+    [Symbol.asyncDispose]: () => rest.disposeAsync(),
+  }
+}
+
+const makeTopics = async ({ bootstrap }: Side, signal: AbortSignal): Promise<void> => {
+  await using cluster = await Cluster.open({ bootstrap, signal })
+  await createTopics(
+    cluster,
+    TOPICS.map(({ name, partitions }) => ({ name, partitions, replicationFactor: 1 })),
+    { signal },
+  )
+}
+
+/** What the sandbox takes from the environment; its state goes below `root`. */
+export const sandboxOptions = (env: Env, root: string): SandboxOptions => ({
+  root,
+  ...sandboxEnvironment(env),
+})
