@@ -4,6 +4,7 @@ import type { MirrorEvent } from './events.ts'
 import { Inlet } from './inlet.ts'
 import type { Lane } from './lane.ts'
 import { Outlet } from './outlet.ts'
+import { judgeRange } from './range.ts'
 import { settle, trim } from './settle.ts'
 import { vigil } from './vigil.ts'
 import { Wake } from './wake.ts'
@@ -64,7 +65,9 @@ export class Engine implements AsyncDisposable {
   /** Resolves when every lane that goes on is as far as `ends` says; throws what broke the engine. */
   async reached(ends: ReadonlyMap<string, bigint>, signal: AbortSignal): Promise<void> {
     const waiting = () =>
-      this.#options.lanes.some(lane => !lane.stopped && lane.acked < (ends.get(lane.where) ?? 0n))
+      this.#options.lanes.some(
+        lane => !lane.stopped && (!lane.sure || lane.acked < (ends.get(lane.where) ?? 0n)),
+      )
     await this.#until(() => !waiting(), signal)
   }
 
@@ -110,7 +113,7 @@ export class Engine implements AsyncDisposable {
   }
 
   async #tend(): Promise<void> {
-    const { lanes, on } = this.#options
+    const { source, lanes, on } = this.#options
     const { signal } = this.#end
     while (!signal.aborted) {
       for (const lane of lanes) {
@@ -119,15 +122,17 @@ export class Engine implements AsyncDisposable {
         this.#leave(lane)
         on?.({ kind: 'stopped', where: lane.where, error: lane.stopped })
       }
+      for (const look of this.#waiters) look()
       const doubtful = lanes.filter(lane => lane.phase.at === 'doubt' && lane.flying === 0)
       const trimming = lanes.filter(lane => lane.phase.at === 'trimming' && lane.flying === 0)
+      const refused = lanes.filter(lane => lane.phase.at === 'out-of-range' && lane.flying === 0)
       const moving = lanes.filter(lane => lane.phase.at === 'moving')
       const homeless = lanes.filter(
         lane =>
           (lane.phase.at === 'copying' && !this.#in.has(lane)) ||
           (!this.#out.has(lane) && ['copying', 'padding'].includes(lane.phase.at)),
       )
-      if (doubtful.length + trimming.length + moving.length + homeless.length === 0) {
+      if (doubtful.length + trimming.length + refused.length + moving.length + homeless.length === 0) {
         await this.#wake.wait()
         continue
       }
@@ -136,9 +141,9 @@ export class Engine implements AsyncDisposable {
         for (const lane of doubtful) this.#leaveOutlet(lane)
         if (doubtful.length > 0) await settle(doubtful, how)
         if (trimming.length > 0) await trim(trimming, how)
+        if (refused.length > 0) await judgeRange(refused, source, how)
         await this.#move(moving)
         await this.#house(homeless)
-        for (const look of this.#waiters) look()
       })
     }
   }

@@ -8,7 +8,7 @@ import {
   type ResponseOf,
   recode,
 } from '../kafka/index.ts'
-import { isKmigError, KmigError, messageOf, Offset } from '../kit/index.ts'
+import { isKmigError, messageOf, Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 import { Wake } from './wake.ts'
 
@@ -145,30 +145,9 @@ export class Inlet {
 
   #failed(lane: Lane, part: Part): void {
     const { name, cure } = kafkaError(part.errorCode)
-    if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE) outOfRange(lane, part)
+    if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE) lane.outOfRange()
     else if (cure && cure !== 'denied' && cure !== 'auth') this.#options.strayed(lane, name)
     else
       lane.stop(brokerError(part.errorCode, `fetch of ${lane.where} offset ${lane.wanted} from the source`))
   }
-}
-
-/** The source's log no longer reaches the wanted offset: records are gone, unless none was copied yet. */
-const outOfRange = (lane: Lane, part: Part): void => {
-  const logStart = part.logStartOffset
-  if (logStart > lane.wanted && lane.holdsOnlyPadding) {
-    lane.startMoves(Offset(logStart))
-    return
-  }
-  const range =
-    logStart > lane.wanted
-      ? `offsets ${lane.wanted} to ${logStart - 1n} were deleted on the source`
-      : `the source now ends before offset ${lane.wanted}, which was mirrored already`
-  lane.stop(
-    new KmigError('SOURCE_LOST', `${lane.where}: ${range}`, {
-      try: [
-        'check retention.ms and retention.bytes of the topic on the source against the lag of the mirror',
-        `to copy what is left, delete topic ${lane.topic} on the target and start the mirror again`,
-      ],
-    }),
-  )
 }

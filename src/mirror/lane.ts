@@ -11,12 +11,13 @@ export type Anchor = { offset: Offset; epoch: number }
 
 /**
  * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
- * back. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
+ * back. `out-of-range`: the source refused the wanted offset. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
  */
 export type Phase =
   | { at: 'doubt'; since: number; why: string }
   | { at: 'padding' }
   | { at: 'trimming' }
+  | { at: 'out-of-range' }
   | { at: 'moving'; to: Offset }
   | { at: 'copying' }
   | { at: 'stopped'; error: KmigError }
@@ -140,6 +141,11 @@ export class Lane {
     )
   }
 
+  /** Whether `acked` is certain: what the target holds has been checked, and nothing stands before the records. */
+  get sure(): boolean {
+    return this.#phase.at === 'copying' || this.#phase.at === 'out-of-range'
+  }
+
   /** Bytes of the batch that `take` would give. */
   get nextBytes(): number {
     return this.#queue[0]?.bytes.length ?? 0
@@ -242,6 +248,14 @@ export class Lane {
     this.#proven = false
     if (this.wanted < this.acked) this.wanted = this.acked
     this.#endIfDone()
+  }
+
+  /** The source refused the wanted offset; why is to be found out. */
+  outOfRange(): void {
+    if (this.#phase.at === 'copying') this.#phase = { at: 'out-of-range' }
+  }
+  inRange(): void {
+    if (this.#phase.at === 'out-of-range') this.#phase = { at: 'copying' }
   }
 
   /** The source's log start moved on while nothing but padding is on the target: it will be padded on to there. */

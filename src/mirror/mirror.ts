@@ -309,7 +309,7 @@ export class Mirror implements AsyncDisposable {
   async syncGroups(): Promise<GroupReport> {
     const bounds = new Map(
       this.#lanes
-        .filter(lane => lane.phase.at === 'copying' || lane.stopped)
+        .filter(lane => lane.sure || lane.stopped)
         .map(lane => [lane.where, { start: lane.start, end: lane.acked }]),
     )
     this.#groups = await syncGroups({

@@ -31,6 +31,8 @@ export type RecodeOptions = {
 export type Recoded = { pieces: Piece[]; next: Offset; stop?: KmigError }
 
 const APART = ATTRIBUTE.transactional | ATTRIBUTE.control
+/** A packed batch of more is worth its compression: merging would unpack and pack it again. */
+const FEW_RECORDS = 16
 /** Timestamps whose upper half is beyond this can't be added up exactly as numbers: such batches are not merged. */
 const WILD_TIME = 1 << 20
 
@@ -95,9 +97,9 @@ const pass = (set: Buffer, at: number, size: number, o: RecodeOptions): Piece =>
 const isSmall = (set: Buffer, at: number, size: number, o: RecodeOptions): boolean => {
   const attributes = set.readInt16BE(at + AT.attributes)
   const time = set.readInt32BE(at + AT.baseTimestamp)
-  return (
-    size < (attributes & ATTRIBUTE.codec ? o.passFrom.packed : o.passFrom.plain) && Math.abs(time) < WILD_TIME
-  )
+  if (Math.abs(time) >= WILD_TIME) return false
+  if (!(attributes & ATTRIBUTE.codec)) return size < o.passFrom.plain
+  return size < o.passFrom.packed && set.readInt32BE(at + AT.count) <= FEW_RECORDS
 }
 
 /** Where the small batches start that go into one with that at `at`: dense, of one codec, one after the other. */

@@ -1,0 +1,49 @@
+import type { Cluster } from '../kafka/index.ts'
+import { type During, KmigError, Offset } from '../kit/index.ts'
+import type { Lane } from './lane.ts'
+
+/**
+ * The source refused offsets as out of range: its log has moved past them, or ends before them. Where only padding was
+ * written yet the copy simply begins later; else records are gone, and the lane stops with their range. (The broker's
+ * refusal itself tells neither end of the log.)
+ */
+export const judgeRange = async (
+  lanes: readonly Lane[],
+  source: Cluster,
+  { signal }: During,
+): Promise<void> => {
+  const ask = (timestamp: bigint) =>
+    source.listOffsets(
+      lanes.map(({ topic, partition }) => ({ topic, partition, timestamp })),
+      { signal },
+    )
+  const [starts, ends] = [await ask(-2n), await ask(-1n)]
+  for (const lane of lanes) {
+    const start = starts.get(lane.where)?.offset ?? 0n
+    const end = ends.get(lane.where)?.offset ?? 0n
+    if (start > lane.wanted && lane.holdsOnlyPadding) lane.startMoves(Offset(start))
+    else if (start > lane.wanted)
+      lane.stop(
+        lost(
+          lane,
+          `offsets ${lane.wanted} to ${start - 1n} were deleted on the source before they were copied`,
+        ),
+      )
+    else if (end < lane.wanted)
+      lane.stop(
+        lost(
+          lane,
+          `the source ends at offset ${end}, and up to ${lane.wanted} was mirrored: it lost records`,
+        ),
+      )
+    else lane.inRange()
+  }
+}
+
+const lost = ({ where, topic }: Lane, what: string): KmigError =>
+  new KmigError('SOURCE_LOST', `${where}: ${what}`, {
+    try: [
+      'check retention.ms and retention.bytes of the topic on the source against the lag of the mirror',
+      `to copy what is left, delete topic ${topic} on the target and start the mirror again`,
+    ],
+  })
