@@ -38,7 +38,7 @@ export const demoShape = {
 }
 
 const row = (name: string, value: string, good: boolean) =>
-  `  ${name.padEnd(34)}${value}${good ? '' : '   <- WRONG'}`
+  `  ${name.padEnd(38)}${value}${good ? '' : '   <- WRONG'}`
 const yes = (name: string, fact: boolean) => row(name, fact ? 'yes' : 'no', fact)
 const none = (name: string, n: number) => row(name, formatCount(n), n === 0)
 

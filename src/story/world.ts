@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Env } from '../config/index.ts'
-import { Cluster, createTopics } from '../kafka/index.ts'
+import { Cluster, createTopics, kafkaJs } from '../kafka/index.ts'
 import { type HostPort, parseBootstrap } from '../kit/index.ts'
 import { Sandbox, type SandboxOptions, type Spec, sandboxEnvironment } from '../sandbox/index.ts'
 import { writeFiles } from './discovery-files.ts'
@@ -33,12 +33,19 @@ const OLD: Spec = { kind: 'kafka-zk', version: '3.9.2', brokers: 1 }
 /** A KRaft cluster needs no ZooKeeper; the one beside it is where the application's znodes go. */
 const NEXT: Spec = { kind: 'kraft', version: '4.3.1', brokers: 1, ensemble: 1 }
 
-/** Topics of the application. `from`: records below that offset are deleted before the story begins. */
+/** Topics of the application. */
 export const TOPICS = [
   { name: 'orders', partitions: 4 },
   { name: 'payments', partitions: 2 },
   { name: 'clicks', partitions: 2 },
 ] as const
+
+/** Partitions whose first records are deleted before the story begins: the copy must start at the same offset. */
+const AGED = [
+  { topic: 'clicks', partition: 0 },
+  { topic: 'clicks', partition: 1 },
+]
+const AGED_RECORDS = 500
 
 /** What a discovery entry says under `zookeeper`: Kafka's own chroot. */
 export const kafkaChroot = (side: Side): string => `${side.zookeeper}/kafka`
@@ -80,11 +87,26 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   }
 }
 
+/** Makes the topics; the last one's log begins late, as retention leaves it. */
 const makeTopics = async ({ bootstrap }: Side, signal: AbortSignal): Promise<void> => {
   await using cluster = await Cluster.open({ bootstrap, signal })
   await createTopics(
     cluster,
     TOPICS.map(({ name, partitions }) => ({ name, partitions, replicationFactor: 1 })),
+    { signal },
+  )
+  const producer = kafkaJs({ brokers: bootstrap }).producer()
+  await producer.connect()
+  for (const place of AGED) {
+    const messages = Array.from({ length: AGED_RECORDS }, () => ({
+      partition: place.partition,
+      value: 'expired',
+    }))
+    await producer.send({ topic: place.topic, messages })
+  }
+  await producer.disconnect()
+  await cluster.deleteRecords(
+    AGED.map(place => ({ ...place, offset: BigInt(AGED_RECORDS) })),
     { signal },
   )
 }

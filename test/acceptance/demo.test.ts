@@ -42,7 +42,9 @@ servers('kmig demo', () => {
   }, 240_000)
 
   test('ended by SIGTERM leaves nothing behind, exit 143', async () => {
-    const { code, left } = await demo([], { signal: { at: 'mirror:', send: 'SIGTERM' } })
+    const { code, left } = await demo([], {
+      signal: { at: 'writers and readers are running', send: 'SIGTERM' },
+    })
     expect({ code, left }).toEqual({ code: 143, left: [] })
   }, 120_000)
 })
