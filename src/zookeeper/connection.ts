@@ -9,6 +9,7 @@ const OP_PING = 11
 const OP_AUTH = 100
 /** Small requests of one tick go out together, at once when there are this many bytes of them. */
 const COALESCE_BYTES = 64 << 10
+const READ_BYTES = 64 << 10
 
 /** What makes a session ours on any server. All zero asks for a new one. */
 export type Credentials = { sessionId: bigint; password: Buffer }
@@ -55,7 +56,6 @@ export class Connection {
     this.granted = opened.granted
     this.#splitter = opened.splitter
     this.#handlers = handlers
-    socket.on('data', chunk => this.#take(chunk))
     socket.on('drain', () => this.#flush())
     socket.on('error', e => this.end(this.#gone(messageOf(e))))
     socket.on('close', () => this.end(this.#gone('the server closed the connection')))
@@ -66,27 +66,36 @@ export class Connection {
   static async open(options: ConnectOptions, handlers: Handlers): Promise<Connection> {
     const { server, withinMs, signal } = options
     const address = formatHostPort(server)
-    const socket = connect({ host: server.host, port: server.port, noDelay: true })
     const splitter = new FrameSplitter()
     const answer = Promise.withResolvers<Buffer>()
+    let take = (chunk: Buffer): void => {
+      try {
+        for (const frame of splitter.push(chunk)) answer.resolve(frame)
+      } catch (e) {
+        answer.reject(new KmigError('PROTOCOL', `what listens at ${address} is no ZooKeeper`, { cause: e }))
+      }
+    }
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(READ_BYTES), // one for all reads: else each read costs 64 KiB of garbage
+      callback: (bytes: number, buffer: Uint8Array): boolean => {
+        take(Buffer.from(buffer.subarray(0, bytes)))
+        return true
+      },
+    }
+    const socket = connect({ host: server.host, port: server.port, noDelay: true, onread })
     const refuse = (why: string): void =>
       answer.reject(new KmigError('UNREACHABLE', `ZooKeeper at ${address}: ${why}`))
     const timer = setTimeout(() => refuse(`no answer within ${withinMs / 1000} s`), withinMs)
     using _ = onAbort(signal, reason => answer.reject(reason))
     socket.on('error', e => refuse(messageOf(e) || ((e as NodeJS.ErrnoException).code ?? 'failed')))
     socket.on('close', () => refuse('it closed the connection during the handshake'))
-    socket.on('data', chunk => {
-      try {
-        for (const frame of splitter.push(chunk)) answer.resolve(frame)
-      } catch (e) {
-        answer.reject(new KmigError('PROTOCOL', `what listens at ${address} is no ZooKeeper`, { cause: e }))
-      }
-    })
     socket.on('connect', () => socket.write(helloBytes(options)))
     try {
       const granted = readGrant(new Reader(await answer.promise))
       socket.removeAllListeners()
-      return new Connection(socket, { server, granted, splitter }, handlers)
+      const connection = new Connection(socket, { server, granted, splitter }, handlers)
+      take = chunk => connection.#take(chunk)
+      return connection
     } catch (e) {
       socket.removeAllListeners()
       socket.on('error', () => {})
@@ -101,10 +110,9 @@ export class Connection {
     return formatHostPort(this.server)
   }
 
-  /** Sends one frame; `pieces` start with four bytes of room for its length. */
+  /** Sends whole frames. */
   send(pieces: readonly Buffer[], bytes: number): void {
     if (this.#ended) return
-    pieces[0]?.writeInt32BE(bytes - 4, 0)
     for (const piece of pieces) this.#out.push(piece)
     this.#outBytes += bytes
     if (this.#outBytes >= COALESCE_BYTES) this.#flush()
@@ -118,9 +126,9 @@ export class Connection {
   }
 
   sendAuth(scheme: string, secret: Buffer): void {
-    const frame = new Writer(128)
-    frame.int32(0).int32(XID.auth).int32(OP_AUTH).int32(0).string32(scheme).bytes32(secret)
-    this.send(frame.finish(), frame.length)
+    const bytes = 12 + 4 + Buffer.byteLength(scheme) + 4 + secret.length
+    const frame = new Writer(4 + bytes).int32(bytes).int32(XID.auth).int32(OP_AUTH).int32(0)
+    this.send([frame.string32(scheme).bytes32(secret).toBuffer()], 4 + bytes)
   }
 
   #flush(): void {
@@ -161,8 +169,7 @@ export class Connection {
       if (silentMs >= (timeoutMs * 2) / 3) {
         this.end(this.#gone(`it has been silent for ${(silentMs / 1000).toFixed(1)} s`))
       } else if (now - this.#sentAt >= timeoutMs / 3 || silentMs >= timeoutMs / 3) {
-        const ping = new Writer(12).int32(0).int32(XID.ping).int32(OP_PING)
-        this.send(ping.finish(), ping.length)
+        this.send([new Writer(12).int32(8).int32(XID.ping).int32(OP_PING).toBuffer()], 12)
       }
     }, everyMs)
   }
