@@ -1,0 +1,286 @@
+/**
+ * Records what kmig and real brokers say to each other, every API in every version that both speak, into
+ * fixtures/wire/kafka-<version>.json: `node test/kafka/capture.ts [version...]`. See fixtures/wire/README.md.
+ */
+import { writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import {
+  type ApiTable,
+  ApiVersions,
+  Cluster,
+  Connection,
+  CreatePartitions,
+  CreateTopics,
+  createTopics,
+  DeleteRecords,
+  DeleteTopics,
+  DescribeConfigs,
+  DescribeGroups,
+  encodeBatch,
+  Fetch,
+  FindCoordinator,
+  IncrementalAlterConfigs,
+  InitProducerId,
+  kafkaJs,
+  ListGroups,
+  ListOffsets,
+  Metadata,
+  OffsetCommit,
+  OffsetFetch,
+  OffsetForLeaderEpoch,
+  Produce,
+} from '../../src/kafka/index.ts'
+import { type HostPort, parseBootstrap } from '../../src/kit/index.ts'
+import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index.ts'
+import { sandboxOptions } from '../sandbox-helper.ts'
+
+const SPECS: Spec[] = [
+  { kind: 'kafka-zk', version: '2.8.2', brokers: 1 },
+  { kind: 'kafka-zk', version: '3.9.2', brokers: 1 },
+  { kind: 'kraft', version: '4.3.1', brokers: 1 },
+]
+
+const KMIG = { clientSoftwareName: 'kmig', clientSoftwareVersion: '0.1.0' }
+
+type Recorded = { api: string; version: number; request: string; response: string }
+
+/** A relay that keeps the bodies of the frames that pass, in both directions. */
+const relay = async (to: HostPort) => {
+  const frames: { asked: Buffer[]; answered: Buffer[] } = { asked: [], answered: [] }
+  const cut = (into: Buffer[]) => {
+    let held = Buffer.alloc(0)
+    return (chunk: Buffer) => {
+      held = Buffer.concat([held, chunk])
+      while (held.length >= 4 && held.length >= 4 + held.readInt32BE(0)) {
+        const end = 4 + held.readInt32BE(0)
+        into.push(held.subarray(4, end))
+        held = held.subarray(end)
+      }
+    }
+  }
+  const server = createServer(socket => {
+    const broker = connect(to)
+    socket.on('data', cut(frames.asked)).pipe(broker)
+    broker.on('data', cut(frames.answered)).pipe(socket)
+  })
+  await new Promise<void>(done => server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as { port: number }
+  return {
+    frames,
+    address: { host: '127.0.0.1', port },
+    [Symbol.asyncDispose]: async () => void server.close(),
+  }
+}
+
+const record = async (server: SandboxCluster): Promise<Recorded[]> => {
+  const [broker] = parseBootstrap(server.bootstrap())
+  if (!broker) throw new Error('no broker')
+  await using cluster = await Cluster.open({ bootstrap: [broker] })
+  await createTopics(cluster, [
+    { name: 'orders', partitions: 2, replicationFactor: 1 },
+    { name: 'txn', partitions: 1, replicationFactor: 1, configs: { 'retention.ms': '-1' } },
+  ])
+  const kafka = kafkaJs({ brokers: [broker] })
+  await abortOneTransaction(kafka)
+  const consumer = kafka.consumer({ groupId: 'readers' })
+  await consumer.connect()
+  await consumer.subscribe({ topics: ['orders'] })
+  await consumer.run({ eachMessage: async () => {} })
+  await cluster.coordinatorOf('emptied')
+  try {
+    return await play(broker)
+  } finally {
+    await consumer.disconnect()
+  }
+}
+
+const abortOneTransaction = async (kafka: ReturnType<typeof kafkaJs>) => {
+  const producer = kafka.producer({ transactionalId: 'x', idempotent: true, maxInFlightRequests: 1 })
+  await producer.connect()
+  for (const [outcome, value] of [
+    ['abort', 'no'],
+    ['commit', 'yes'],
+  ] as const) {
+    const transaction = await producer.transaction()
+    await transaction.send({ topic: 'txn', messages: [{ value }] })
+    await transaction[outcome]()
+  }
+  await producer.disconnect()
+}
+
+const play = async (broker: HostPort): Promise<Recorded[]> => {
+  await using between = await relay(broker)
+  await using connection = await Connection.open(between.address)
+  const recorded: Recorded[] = []
+  const limits = { timeoutMs: 20_000 }
+  const { apiKeys } = await connection.send(ApiVersions, KMIG, limits)
+  const sweep = async <QOut, Q, S, SIn>(
+    table: ApiTable<QOut, Q, S, SIn>,
+    request: Q | ((version: number) => Q),
+  ) => {
+    const theirs = apiKeys.find(({ apiKey }) => apiKey === table.key)
+    const last = Math.min(theirs?.maxVersion ?? -1, table.versions[1])
+    for (let version = Math.max(theirs?.minVersion ?? 0, table.versions[0]); version <= last; version++) {
+      const asked = typeof request === 'function' ? (request as (v: number) => Q)(version) : request
+      await connection.send(table, asked, { ...limits, version })
+      const [sent, got] = [between.frames.asked.at(-1), between.frames.answered.at(-1)]
+      recorded.push({
+        api: table.name,
+        version,
+        request: sent?.toString('hex') ?? '',
+        response: got?.toString('hex') ?? '',
+      })
+    }
+  }
+
+  const batch = () =>
+    encodeBatch([
+      { key: Buffer.from('k'), value: Buffer.from('v') },
+      { key: null, value: null },
+    ])
+  await sweep(ApiVersions, KMIG)
+  await sweep(Metadata, { topics: [{ name: 'orders' }, { name: 'absent' }] })
+  await sweep(InitProducerId, {})
+  await sweep(Produce, () => ({
+    acks: -1,
+    timeoutMs: 5_000,
+    topics: [
+      {
+        topic: 'orders',
+        partitions: [
+          { partition: 0, records: [batch()] },
+          { partition: 7, records: batch() },
+        ],
+      },
+    ],
+  }))
+  await sweep(Fetch, {
+    maxWaitMs: 100,
+    minBytes: 1,
+    maxBytes: 10_000,
+    isolationLevel: 1,
+    topics: [
+      { topic: 'txn', partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 10_000 }] },
+      {
+        topic: 'orders',
+        partitions: [
+          {
+            partition: 0,
+            fetchOffset: 2n,
+            lastFetchedEpoch: 0,
+            currentLeaderEpoch: 0,
+            partitionMaxBytes: 100,
+          },
+          { partition: 1, fetchOffset: 99n, partitionMaxBytes: 100 },
+        ],
+      },
+    ],
+  })
+  await sweep(ListOffsets, {
+    isolationLevel: 1,
+    topics: [
+      {
+        topic: 'orders',
+        partitions: [
+          { partition: 0, timestamp: -1n },
+          { partition: 1, timestamp: -2n },
+        ],
+      },
+      { topic: 'txn', partitions: [{ partition: 0, timestamp: 1n }] },
+    ],
+  })
+  await sweep(OffsetForLeaderEpoch, {
+    topics: [
+      {
+        topic: 'orders',
+        partitions: [
+          { partition: 0, currentLeaderEpoch: 0, leaderEpoch: 0 },
+          { partition: 1, currentLeaderEpoch: 9, leaderEpoch: 0 },
+        ],
+      },
+    ],
+  })
+  await sweep(DeleteRecords, {
+    topics: [
+      {
+        topic: 'orders',
+        partitions: [
+          { partition: 0, offset: 1n },
+          { partition: 1, offset: 5n },
+        ],
+      },
+    ],
+    timeoutMs: 5_000,
+  })
+  await sweep(FindCoordinator, { key: 'readers', keys: ['readers', 'emptied'] })
+  await sweep(OffsetCommit, {
+    groupId: 'emptied',
+    topics: [
+      {
+        topic: 'orders',
+        partitions: [
+          { partition: 0, offset: 2n, leaderEpoch: 0, metadata: 'kept' },
+          { partition: 1, offset: 0n },
+        ],
+      },
+    ],
+  })
+  await sweep(OffsetFetch, {
+    groupId: 'emptied',
+    groups: [
+      { groupId: 'emptied', topics: null },
+      { groupId: 'nobody', topics: [{ topic: 'orders', partitions: [0] }] },
+    ],
+  })
+  await sweep(ListGroups, {})
+  await sweep(DescribeGroups, { groups: ['readers', 'nobody'] })
+  await sweep(DescribeConfigs, {
+    resources: [{ type: 2, name: 'txn', keys: ['retention.ms', 'cleanup.policy'] }],
+    includeSynonyms: true,
+  })
+  await sweep(IncrementalAlterConfigs, {
+    resources: [
+      {
+        type: 2,
+        name: 'orders',
+        configs: [
+          { name: 'retention.ms', operation: 0, value: '9000000' },
+          { name: 'segment.ms', operation: 1 },
+        ],
+      },
+      { type: 2, name: 'txn', configs: [{ name: 'retention.ms', operation: 0, value: 'soon' }] },
+    ],
+  })
+  await sweep(CreateTopics, version => ({
+    topics: [
+      {
+        name: `new-${version}`,
+        partitions: 1,
+        replicationFactor: 1,
+        configs: [{ name: 'retention.ms', value: '-1' }],
+      },
+      { name: 'orders', partitions: 1, replicationFactor: 1 },
+    ],
+    timeoutMs: 10_000,
+  }))
+  await sweep(CreatePartitions, version => ({
+    topics: [
+      { name: 'new-5', count: 2 + version },
+      { name: 'orders', count: 1 },
+    ],
+    timeoutMs: 10_000,
+  }))
+  await sweep(DeleteTopics, version => ({ names: [`new-${version + 1}`, 'absent'], timeoutMs: 10_000 }))
+  return recorded
+}
+
+const wanted = process.argv.slice(2)
+await using sandbox = await Sandbox.open(sandboxOptions())
+for (const spec of SPECS.filter(({ version }) => wanted.length === 0 || wanted.includes(version))) {
+  await using server = await sandbox.start(spec)
+  const recorded = await record(server)
+  const file = new URL(`../../fixtures/wire/kafka-${spec.version}.json`, import.meta.url)
+  const rows = recorded.map(row => JSON.stringify(row)).join(',\n')
+  await writeFile(file, `[\n${rows}\n]\n`)
+  process.stderr.write(`kafka ${spec.version}: ${recorded.length} exchanges\n`)
+}
