@@ -38,6 +38,9 @@ const pomOf = ({ directory, coordinates }: Artifact): string => {
   ].join('\n')
 }
 
+/** Absolute paths, sorted, and the directory that holds them. */
+export type Jars = { home: string; jars: readonly string[] }
+
 type Place = { home: string; pom: string; hash: string }
 
 export type JarOptions = {
@@ -69,14 +72,10 @@ export const cached = (artifact: Artifact, options: JarOptions): Promise<boolean
 const underWay = new Map<string, Promise<void>>()
 
 /**
- * The jars of an artifact, sorted, as absolute paths; fetched by Maven unless a whole set is in the cache.
+ * The jars of an artifact; fetched by Maven unless a whole set is in the cache.
  * Several runs at once wait for the first. Throws NO_PROVIDER (no Maven, or it failed).
  */
-export const jarsOf = async (
-  artifact: Artifact,
-  options: JarOptions,
-  signal: AbortSignal,
-): Promise<string[]> => {
+export const jarsOf = async (artifact: Artifact, options: JarOptions, signal: AbortSignal): Promise<Jars> => {
   const place = placeOf(artifact, options)
   const { home } = place
   if (!(await valid(place))) {
@@ -85,7 +84,7 @@ export const jarsOf = async (
     await work.finally(() => underWay.delete(home))
   }
   const names = (await readdir(home)).filter(name => name.endsWith('.jar'))
-  return names.sort().map(name => join(home, name))
+  return { home, jars: names.sort().map(name => join(home, name)) }
 }
 
 const fetch = async (directory: string, place: Place, options: JarOptions, signal: AbortSignal) => {

@@ -65,6 +65,10 @@ export class SandboxCluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.nodes, ...this.#links.values()].map(part => part[Symbol.asyncDispose]()))
+    const end = (parts: Iterable<AsyncDisposable>) =>
+      Promise.all([...parts].map(p => p[Symbol.asyncDispose]()))
+    await end(this.nodes.filter(node => node.role === 'broker')) // a broker without its ZooKeeper does not end in peace
+    await end(this.nodes)
+    await end(this.#links.values())
   }
 }

@@ -21,15 +21,22 @@ export type Main = keyof typeof MAINS
 /** forceSync: a throw-away znode need not survive a power cut. extendedTypesEnabled: containers and TTL znodes. */
 const ZOOKEEPER = ['-Dzookeeper.forceSync=no', '-Dzookeeper.extendedTypesEnabled=true']
 
-export type JavaCommand = { java: string; jars: readonly string[]; main: Main; profile: Profile }
+export type JavaCommand = {
+  java: string
+  jars: readonly string[]
+  main: Main
+  profile: Profile
+  more: readonly string[]
+}
 
 /** The command line up to the main class; its arguments follow. */
-export const javaCommand = ({ java, jars, main, profile }: JavaCommand): [string, ...string[]] => [
+export const javaCommand = ({ java, jars, main, profile, more }: JavaCommand): [string, ...string[]] => [
   java,
   ...FLAGS[main === 'format' ? 'fast' : profile],
   '-Djava.awt.headless=true',
   ...LOGGER,
   ...(main === 'zookeeper' || main === 'ensemble' ? ZOOKEEPER : []),
+  ...more,
   '-cp',
   jars.join(':'),
   MAINS[main],

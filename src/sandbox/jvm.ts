@@ -1,11 +1,12 @@
-import { randomBytes } from 'node:crypto'
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isKmigError, KmigError } from '../kit/index.ts'
+import { isKmigError } from '../kit/index.ts'
 import { FIRST_ZOOKEEPER, nodeIds } from './addresses.ts'
 import { brokerJars, cached, type JarOptions, jarsOf } from './artifacts.ts'
+import { classArchive } from './class-archive.ts'
 import { SandboxCluster } from './cluster.ts'
 import { brokerConfig, type Properties, render, zookeeperConfig } from './configs.ts'
+import { format } from './format.ts'
 import { javaCommand, type Main } from './jvm-flags.ts'
 import { openLinks } from './links.ts'
 import { JvmNode } from './node.ts'
@@ -13,9 +14,7 @@ import type { SandboxOptions } from './options.ts'
 import type { Plan, Provider } from './provider.ts'
 import { brokerIdFree, brokerReady, READY_MS, zookeeperReady } from './ready.ts'
 import type { FullSpec, Version } from './spec.ts'
-import { runToEnd } from './supervised.ts'
-import { tailOf } from './tail.ts'
-import { checkMaven, findJava } from './toolchain.ts'
+import { checkMaven, findJava, type Java } from './toolchain.ts'
 
 /** A quorum that did not form in this time is started afresh. */
 const QUORUM_MS = 30_000
@@ -27,6 +26,7 @@ const LAST_WITH_ZOOKEEPER: Version = '3.9.2'
 export class JvmProvider implements Provider {
   readonly name = 'jvm'
   #java: string
+  #found: Promise<Java> | undefined
   #jarOptions: JarOptions
   constructor({ cacheRoot, java = 'java', maven = 'mvn', on }: SandboxOptions) {
     this.#java = java
@@ -36,13 +36,12 @@ export class JvmProvider implements Provider {
   async check(spec: FullSpec, signal: AbortSignal): Promise<void> {
     await findJava(this.#java, signal)
     for (const version of versionsOf(spec)) {
-      if (!(await cached(brokerJars(version), this.#jarOptions)))
-        await checkMaven(this.#jarOptions.maven, signal)
+      const there = await cached(brokerJars(version), this.#jarOptions)
+      if (!there) await checkMaven(this.#jarOptions.maven, signal)
     }
   }
 
   async start(plan: Plan, signal: AbortSignal): Promise<SandboxCluster> {
-    await findJava(this.#java, signal)
     for (let attempt = 1; ; attempt++) {
       const nodes = [...(await this.#zookeepers(plan, signal)), ...(await this.#brokers(plan, signal))]
       const links = await openLinks(plan, nodes)
@@ -67,7 +66,7 @@ export class JvmProvider implements Provider {
       const file = await layOut(home, 'zoo.cfg', config)
       await writeFile(join(home, 'data', 'myid'), `${id}\n`)
       const host = addresses.host(id)
-      const command = await this.#command(main, zookeeperVersion(spec), spec, signal)
+      const { command, training } = await this.#server(main, zookeeperVersion(spec), spec, signal)
       return new JvmNode({
         id,
         role: 'zookeeper',
@@ -75,6 +74,7 @@ export class JvmProvider implements Provider {
         directory: home,
         command: [...command, file],
         ready: s => zookeeperReady(host, s),
+        training,
       })
     })
     return await Promise.all(work)
@@ -82,60 +82,40 @@ export class JvmProvider implements Provider {
 
   async #brokers(plan: Plan, signal: AbortSignal): Promise<JvmNode[]> {
     const { spec, addresses, directory } = plan
-    const command = spec.brokers > 0 ? await this.#command('broker', spec.version, spec, signal) : undefined
+    const zookeepers = nodeIds(spec.ensemble, FIRST_ZOOKEEPER).map(id => addresses.host(id))
     const nodes: JvmNode[] = []
-    for (const id of command ? nodeIds(spec.brokers) : []) {
+    for (const id of nodeIds(spec.brokers)) {
+      const { command, training } = await this.#server('broker', spec.version, spec, signal)
       const home = join(directory, `broker-${id}`)
       const config = brokerConfig(spec, addresses, id, join(home, 'data'))
       const file = await layOut(home, 'server.properties', config)
-      const [host, zookeeper] = [addresses.host(id), addresses.host(FIRST_ZOOKEEPER)]
+      const host = addresses.host(id)
       nodes.push(
         new JvmNode({
           id,
           role: 'broker',
           host,
           directory: home,
-          command: [...(command as [string]), file],
+          command: [...command, file],
+          training,
           ready: s =>
             brokerReady(host, [id], s, spec.kind === 'kraft' && spec.brokers > 1 ? QUORUM_MS : READY_MS),
-          ...(spec.kind === 'kafka-zk' ? { startable: s => brokerIdFree(zookeeper, id, s) } : {}),
+          ...(spec.kind === 'kafka-zk' ? { startable: s => brokerIdFree(zookeepers, id, s) } : {}),
         }),
       )
     }
-    if (spec.kind === 'kraft') await this.#format(plan, nodes, signal)
+    if (spec.kind !== 'kraft') return nodes
+    await format(nodes, { ...(await this.#server('format', spec.version, spec, signal)), signal })
     return nodes
   }
 
-  /** Formats the first node's storage and gives the others a copy with their own ids: a JVM less for each. */
-  async #format({ spec, directory }: Plan, nodes: readonly JvmNode[], signal: AbortSignal): Promise<void> {
-    const [first, ...others] = nodes
-    if (!first) return
-    const clusterId = kafkaId()
-    const log = join(directory, 'format.log')
-    const command = await this.#command('format', spec.version, spec, signal)
-    const file = join(directory, `broker-${first.id}`, 'server.properties')
-    const code = await runToEnd(
-      { command: [...command, 'format', '-t', clusterId, '-c', file], cwd: directory, log },
-      signal,
-    )
-    if (code !== 0) {
-      throw new KmigError('SANDBOX', `formatting storage ended with ${code}:\n${await tailOf(log, 15)}`, {
-        try: [`see ${log}`],
-      })
-    }
-    for (const { id, data } of others) {
-      await cp(first.data, data, { recursive: true })
-      const meta = { version: 1, 'cluster.id': clusterId, 'node.id': id, 'directory.id': kafkaId() }
-      await writeFile(join(data, 'meta.properties'), render(meta))
-    }
-  }
-
-  async #command(main: Main, version: Version, { profile }: FullSpec, signal: AbortSignal) {
-    return javaCommand({ java: this.#java, jars: await this.#jars(version, signal), main, profile })
-  }
-
-  #jars(version: Version, signal: AbortSignal): Promise<string[]> {
-    return jarsOf(brokerJars(version), this.#jarOptions, signal)
+  async #server(main: Main, version: Version, { profile }: FullSpec, signal: AbortSignal) {
+    this.#found ??= findJava(this.#java, signal)
+    const java = await this.#found
+    const { home, jars } = await jarsOf(brokerJars(version), this.#jarOptions, signal)
+    const archive = profile === 'fast' && main !== 'format' ? classArchive(home, main, java) : { flags: [] }
+    const command = javaCommand({ java: java.path, jars, main, profile, more: archive.flags })
+    return { home, command, ...archive }
   }
 }
 
@@ -155,12 +135,6 @@ const layOut = async (home: string, name: string, config: Properties): Promise<s
   return file
 }
 
-/** 16 random bytes in base64url, as Kafka writes a Uuid; a leading `-` would be taken for an option. */
-const kafkaId = (): string => {
-  const id = randomBytes(16).toString('base64url')
-  return id.startsWith('-') ? kafkaId() : id
-}
-
 const launch = async (cluster: SandboxCluster, signal: AbortSignal): Promise<void> => {
   const stop = new AbortController()
   const all = AbortSignal.any([signal, stop.signal])
@@ -177,6 +151,6 @@ const launch = async (cluster: SandboxCluster, signal: AbortSignal): Promise<voi
   await start('zookeeper')
   await start('broker')
   const ids = nodeIds(cluster.spec.brokers)
-  for (const { host } of cluster.nodes.filter(node => node.role === 'broker'))
-    await brokerReady(host, ids, signal)
+  const brokers = cluster.nodes.filter(node => node.role === 'broker')
+  await Promise.all(brokers.map(({ host }) => brokerReady(host, ids, signal)))
 }

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { anySignal, KmigError, onAbort } from '../kit/index.ts'
+import { endTraining, type Training } from './class-archive.ts'
 import { Supervised } from './supervised.ts'
 import { tailOf } from './tail.ts'
 
@@ -35,9 +36,13 @@ export type JvmNodeOptions = {
   startable?: (signal: AbortSignal) => Promise<void>
   /** Resolves when the server answers. */
   ready: (signal: AbortSignal) => Promise<void>
+  /** It makes an archive of classes for those to come, so it is to end in peace. */
+  training?: Training | undefined
 }
 
 const CLEAN_STOP_MS = 60_000
+/** For writing its archive of classes; without it the next one does so. */
+const TRAINED_STOP_MS = 15_000
 
 /** A server that runs as a child process on the JVM. */
 export class JvmNode implements Node {
@@ -48,8 +53,11 @@ export class JvmNode implements Node {
   readonly data: string
   #options: JvmNodeOptions
   #process: Supervised | undefined
+  #ready = false
+  #training: Training | undefined
   constructor(options: JvmNodeOptions) {
     this.#options = options
+    this.#training = options.training
     this.id = options.id
     this.role = options.role
     this.host = options.host
@@ -86,20 +94,33 @@ export class JvmNode implements Node {
       if (ended.signal.aborted && !signal.aborted) await exit
       throw e
     })
+    this.#ready = true
   }
 
   async stop(how: 'clean' | 'kill'): Promise<void> {
+    if (await this.#end(how === 'clean' ? CLEAN_STOP_MS : 0)) return
+    if (how === 'kill') return
+    throw new KmigError('SANDBOX', `${this.#name} did not end within ${CLEAN_STOP_MS} ms of SIGTERM`)
+  }
+
+  /** SIGTERM, then SIGKILL when the time is up; says whether it ended by itself. */
+  async #end(patienceMs: number): Promise<boolean> {
     const child = this.#process
-    if (!child) return
-    if (how === 'clean') {
+    if (!child) return true
+    const late = new AbortController()
+    using _ = onAbort(late.signal, () => child.signal('SIGKILL'))
+    const timer = setTimeout(() => late.abort(), patienceMs)
+    if (patienceMs > 0) {
       child.signal('SIGTERM')
-      const late = AbortSignal.timeout(CLEAN_STOP_MS)
-      using _ = onAbort(late, () => child.signal('SIGKILL'))
+      child.signal('SIGCONT') // a paused one would never hear of it
       await child.exited
-      if (late.aborted)
-        throw new KmigError('SANDBOX', `${this.#name} did not end within ${CLEAN_STOP_MS} ms of SIGTERM`)
     }
+    clearTimeout(timer)
     await child[Symbol.asyncDispose]()
+    const clean = patienceMs > 0 && !late.signal.aborted
+    if (this.#training) await endTraining(this.#training, clean)
+    if (clean) this.#training = undefined
+    return clean
   }
 
   pause(): void {
@@ -111,6 +132,6 @@ export class JvmNode implements Node {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop('kill')
+    await this.#end(this.#training && this.#ready && this.pid ? TRAINED_STOP_MS : 0)
   }
 }

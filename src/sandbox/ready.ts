@@ -52,11 +52,11 @@ export const brokerReady = (host: string, ids: readonly number[], signal: AbortS
  * A broker that was killed may come back only after ZooKeeper dropped its session: until then the id is taken and the
  * new process would end itself. Source: kafka.zk.KafkaZkClient, CheckedEphemeral.
  */
-export const brokerIdFree = (zookeeper: string, id: number, signal: AbortSignal): Promise<void> =>
+export const brokerIdFree = (zookeepers: readonly string[], id: number, signal: AbortSignal): Promise<void> =>
   until(
     `the id of broker ${id}`,
     async () => {
-      const ephemerals = await fourLetters('dump', zookeeper, each(signal))
+      const ephemerals = await Promise.any(zookeepers.map(host => fourLetters('dump', host, each(signal))))
       if (ephemerals.split(/\s+/).includes(`${CHROOT}/brokers/ids/${id}`))
         throw new Error('its old session lives on')
     },

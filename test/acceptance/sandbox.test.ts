@@ -144,7 +144,7 @@ servers('the sandbox', () => {
       await createTopic(cluster, 't')
       await write(cluster, 't', 'before')
       await cluster.node(2).stop('kill')
-      await write(cluster, 't', 'between')
+      await retry(() => write(cluster, 't', 'between'), { withinMs: 30_000, retriable: () => true })
       await cluster.node(2).start()
       expect(await readFirst(cluster, 't')).toBe('before')
     })
