@@ -61,6 +61,9 @@ export class Reader implements AsyncDisposable {
       maxWaitTimeInMs: 100,
       allowAutoTopicCreation: false,
     })
+    consumer.on(consumer.events.CRASH, ({ payload: { error, restart } }) => {
+      if (!restart) this.#failure ??= error
+    })
     await consumer.connect()
     await consumer.subscribe({ topics: [...topics], fromBeginning: true })
     await consumer.run({

@@ -45,7 +45,7 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
   })
   await using crowd = await Crowd.open(world, newRun())
   if (options.keep) tell(`files are kept in ${world.keep()}`)
-  const story = new Story(world, crowd, options)
+  using story = new Story(world, crowd, options)
   const znodes = await story.znodes()
   await story.history()
   const rollback = await story.roundTrip()
@@ -65,7 +65,15 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
   return { ms: Math.round(performance.now() - start), znodes, rollback, cutover, logs, ok }
 }
 
-class Story {
+/** How often the clients' counts are told. */
+const TICK_MS = 250
+
+class Story implements Disposable {
+  #doing = ''
+  readonly #timer = setInterval(() => {
+    const { sent, read } = this.#crowd
+    this.#options.on?.({ kind: 'progress', sent, read, text: this.#doing })
+  }, TICK_MS)
   readonly #world: World
   readonly #crowd: Crowd
   readonly #options: DemoOptions
@@ -73,6 +81,10 @@ class Story {
     this.#world = world
     this.#crowd = crowd
     this.#options = options
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
   }
 
   get #signal(): { signal: AbortSignal } {
@@ -84,8 +96,7 @@ class Story {
 
   /** Lets the clients run for a while. */
   async #live(ms: number, text: string): Promise<void> {
-    const { sent, read } = this.#crowd
-    this.#options.on?.({ kind: 'progress', sent, read, text })
+    this.#doing = text
     await sleep(ms, this.#options.signal)
   }
 
@@ -103,6 +114,7 @@ class Story {
     await this.#crowd.start()
     this.#tell('writers and readers are running on the old cluster, as their discovery files say')
     await this.#live(HISTORY_MS, 'writing history')
+    this.#doing = 'cloning'
     const report = await runMirror({
       from: this.#world.old,
       to: this.#world.next,
@@ -125,6 +137,7 @@ class Story {
     const { discovery, old } = this.#world
     const before = await snapshot(discovery)
     await this.#pause()
+    this.#doing = 'cutting over'
     await cutOver(this.#world, this.#signal)
     const between = await snapshot(discovery)
     const changed = changedFiles(before, between)
@@ -142,6 +155,7 @@ class Story {
     const { discovery, next } = this.#world
     const before = await snapshot(discovery)
     const paused = await this.#pause()
+    this.#doing = 'cutting over'
     await cutOver(this.#world, this.#signal)
     const changed = changedFiles(before, await snapshot(discovery))
     await this.#crowd.start()
