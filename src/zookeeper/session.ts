@@ -65,7 +65,6 @@ export class ZkSession implements AsyncDisposable {
   #xid = 0
   #unsent: Call[] = []
   #sent: Call[] = []
-  #head = 0 // of #sent: shifting an array of thousands costs more than the requests
   #closed: KmigError | undefined
   #timer: NodeJS.Timeout
 
@@ -160,27 +159,19 @@ export class ZkSession implements AsyncDisposable {
       if (reply.code !== 0) this.#finish(codeError(CODE.AuthFailed, `authentication at ${this.address}`))
       return
     }
-    const call = this.#sent[this.#head]
+    const call = this.#sent[0]
     if (!call || call.xid + call.answered !== reply.xid) {
       const wanted = call ? `${call.xid + call.answered} (${call.name})` : 'none'
       throw reply.body.fail(`reply ${reply.xid} from ${this.address} where ${wanted} is due`)
     }
     const index = call.answered++
-    if (call.answered === call.count) this.#drop()
+    if (call.answered === call.count) this.#sent.shift()
     try {
       call.settle(reply, index)
     } catch (e) {
       const why = e instanceof KmigError ? e : new KmigError('PROTOCOL', messageOf(e), { cause: e })
       call.fail(why)
       throw why
-    }
-  }
-
-  #drop(): void {
-    this.#head++
-    if (this.#head > 1024 && this.#head * 2 > this.#sent.length) {
-      this.#sent = this.#sent.slice(this.#head)
-      this.#head = 0
     }
   }
 
@@ -236,9 +227,8 @@ export class ZkSession implements AsyncDisposable {
   #lost(why: KmigError): void {
     if (!this.#connection) return
     this.#connection = undefined
-    const open = this.#sent.slice(this.#head)
+    const open = this.#sent
     this.#sent = []
-    this.#head = 0
     const again = open.filter(call => call.repeatable && ++call.losses < MAX_LOSSES)
     this.#unsent = [...again, ...this.#unsent]
     for (const call of open.filter(call => !again.includes(call))) call.fail(unanswered(call, why))
@@ -254,7 +244,7 @@ export class ZkSession implements AsyncDisposable {
   }
 
   #checkDeadline(): void {
-    const oldest = this.#sent[this.#head]
+    const oldest = this.#sent[0]
     if (!oldest || performance.now() - oldest.sentAt < this.#requestMs) return
     const why = `${oldest.name} got no answer from ${this.address} in ${this.#requestMs / 1000} s`
     this.#connection?.end(new KmigError('TIMEOUT', why))
@@ -263,7 +253,7 @@ export class ZkSession implements AsyncDisposable {
   #finish(why: KmigError): void {
     this.#closed ??= why
     clearInterval(this.#timer)
-    const open = [...this.#sent.slice(this.#head), ...this.#unsent]
+    const open = [...this.#sent, ...this.#unsent]
     this.#sent = []
     this.#unsent = []
     for (const call of open) call.fail(this.#closed)
