@@ -1,10 +1,12 @@
 import { Flags } from '@oclif/core'
-import { KmigError, parseDuration } from '../kit/index.ts'
+import { KmigError, parseDuration, shortDuration } from '../kit/index.ts'
 
 /** A length of time, in ms once parsed: `10s`, `2m`, `7d`. */
 export const durationFlag = Flags.custom<number>({
   helpValue: '<duration>',
   parse: async text => parseDuration(text),
+  defaultHelp: async ({ options }) =>
+    typeof options.default === 'number' ? shortDuration(options.default) : undefined,
 })
 
 /** A number that counts something, 1 or more unless `min` says else. */
@@ -52,8 +54,16 @@ export const globalFlags = {
 
 /** `--from` and `--to`: a name from kmig.yaml, or an address. */
 export const clusterFlags = {
-  from: Flags.string({ summary: 'cluster to copy from: a name or host:port,...', default: 'old' }),
-  to: Flags.string({ summary: 'cluster to copy to: a name or host:port,...', default: 'new' }),
+  from: Flags.string({
+    summary: 'cluster to copy from: a name or host:port,...',
+    helpValue: '<cluster>',
+    default: 'old',
+  }),
+  to: Flags.string({
+    summary: 'cluster to copy to: a name or host:port,...',
+    helpValue: '<cluster>',
+    default: 'new',
+  }),
 }
 
 /** Which topics a command is about. */

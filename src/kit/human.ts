@@ -13,6 +13,15 @@ export const parseDuration = (text: string): number => {
   return parts.reduce((sum, [, n, unit]) => sum + Number(n) * (UNITS[unit ?? ''] ?? 0), 0)
 }
 
+/** As `parseDuration` reads it, in the largest unit that fits: `2m`, `90s`. */
+export const shortDuration = (ms: number): string => {
+  const [unit, size] = Object.entries(UNITS).findLast(([, each]) => ms >= each && ms % each === 0) ?? [
+    'ms',
+    1,
+  ]
+  return `${ms / size}${unit}`
+}
+
 /** `850 ms`, `12.3 s`, `4 m 05 s`, `3 h 20 m`, `2 d 4 h`. */
 export const formatDuration = (ms: number): string => {
   if (ms < 1_000) return `${Math.round(ms)} ms`

@@ -5,7 +5,15 @@ export type { During } from './during.ts'
 export { bug, ERRORS, type ErrorCode, EXIT, type Exit, isKmigError, KmigError, messageOf } from './errors.ts'
 export { syncDirectory, writeFileAtomic } from './files.ts'
 export { chooser, globToRegExp } from './globs.ts'
-export { formatBytes, formatCount, formatDuration, formatRate, parseDuration, plural } from './human.ts'
+export {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRate,
+  parseDuration,
+  plural,
+  shortDuration,
+} from './human.ts'
 export { inFlight } from './in-flight.ts'
 export { Journal, readJournal } from './journal.ts'
 export { type Holder, LockFile, lockHolder } from './lock-file.ts'

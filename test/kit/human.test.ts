@@ -6,6 +6,7 @@ import {
   formatRate,
   parseDuration,
   plural,
+  shortDuration,
 } from '../../src/kit/index.ts'
 
 describe('durations', () => {
@@ -24,6 +25,15 @@ describe('durations', () => {
       expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
     })
   }
+  test('are written back in their largest whole unit', () => {
+    expect([500, 10_000, 90_000, 120_000, 86_400_000].map(shortDuration)).toEqual([
+      '500ms',
+      '10s',
+      '90s',
+      '2m',
+      '1d',
+    ])
+  })
   test('are shown in two units at most', () => {
     expect([850, 12_340, 245_000, 12_000_000, 187_200_000].map(formatDuration)).toEqual([
       '850 ms',
