@@ -107,7 +107,10 @@ const fetch = async (directory: string, place: Place, options: JarOptions, signa
   const code = await runToEnd(
     { command: [maven, '-q', '-B', '-f', file, PLUGIN, ...settings], cwd: part, log },
     AbortSignal.any([signal, AbortSignal.timeout(FETCH_MS)]),
-  )
+  ).catch(() => {
+    signal.throwIfAborted()
+    return `none within ${FETCH_MS} ms`
+  })
   if (code !== 0 || !(await readdir(part)).some(name => name.endsWith('.jar'))) {
     throw new KmigError(
       'NO_PROVIDER',

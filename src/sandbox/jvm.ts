@@ -16,7 +16,7 @@ import { brokerIdFree, brokerReady, READY_MS, zookeeperReady } from './ready.ts'
 import type { FullSpec, Version } from './spec.ts'
 import { checkMaven, findJava, type Java } from './toolchain.ts'
 
-/** A quorum that did not form in this time is started afresh. */
+/** A quorum that did not form in this time is started afresh, with so much more patience each time. */
 const QUORUM_MS = 30_000
 const QUORUM_TRIES = 3
 /** Kafka 4 brings no ZooKeeper: the one beside a KRaft cluster comes with this version. */
@@ -43,7 +43,11 @@ export class JvmProvider implements Provider {
 
   async start(plan: Plan, signal: AbortSignal): Promise<SandboxCluster> {
     for (let attempt = 1; ; attempt++) {
-      const nodes = [...(await this.#zookeepers(plan, signal)), ...(await this.#brokers(plan, signal))]
+      const patienceMs = plan.spec.kind === 'kraft' && plan.spec.brokers > 1 ? QUORUM_MS * attempt : READY_MS
+      const nodes = [
+        ...(await this.#zookeepers(plan, signal)),
+        ...(await this.#brokers(plan, patienceMs, signal)),
+      ]
       const links = await openLinks(plan, nodes)
       const cluster = new SandboxCluster(plan.spec, plan.addresses, { nodes, links })
       try {
@@ -80,7 +84,7 @@ export class JvmProvider implements Provider {
     return await Promise.all(work)
   }
 
-  async #brokers(plan: Plan, signal: AbortSignal): Promise<JvmNode[]> {
+  async #brokers(plan: Plan, patienceMs: number, signal: AbortSignal): Promise<JvmNode[]> {
     const { spec, addresses, directory } = plan
     const zookeepers = nodeIds(spec.ensemble, FIRST_ZOOKEEPER).map(id => addresses.host(id))
     const nodes: JvmNode[] = []
@@ -98,8 +102,7 @@ export class JvmProvider implements Provider {
           directory: home,
           command: [...command, file],
           training,
-          ready: s =>
-            brokerReady(host, [id], s, spec.kind === 'kraft' && spec.brokers > 1 ? QUORUM_MS : READY_MS),
+          ready: s => brokerReady(host, [id], s, patienceMs),
           ...(spec.kind === 'kafka-zk' ? { startable: s => brokerIdFree(zookeepers, id, s) } : {}),
         }),
       )

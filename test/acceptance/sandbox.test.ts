@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -93,15 +93,20 @@ servers('the sandbox', () => {
     expect(await refused(host, 9092)).toBe(true)
   })
 
-  test('a broker that ends at start-up is an error with the last lines of its log, which is kept', async () => {
+  test('a broker that ends at start-up is an error with the last lines of its log, which is kept; all else ends too', async () => {
     const kept: string[] = []
     const sandbox = await Sandbox.open({ ...sandboxOptions(), on: event => kept.push(event.directory) })
     onTestFinished(() => rmSync(sandbox.directory, { recursive: true }))
     const spec: Spec = { ...NEW, ensemble: 0, config: { 'num.io.threads': 'many' } }
+    const other = sandbox.start({ kind: 'zookeeper', version: '3.9.2', brokers: 0 })
     await expect(sandbox.start(spec)).rejects.toThrow(/many/)
     await sandbox[Symbol.asyncDispose]()
+    await other.catch(() => {})
+    const pids = globSync(`${sandbox.directory}/cluster-*/*/pid`).map(path => Number(readFileSync(path)))
+    expect(pids.length).toBeGreaterThan(0)
+    expect(gone(pids)).toBe(true)
     expect(kept).toEqual([sandbox.directory])
-    expect(readFileSync(`${sandbox.directory}/cluster-0/spec.json`, 'utf8')).toContain('many')
+    expect(readFileSync(`${sandbox.directory}/cluster-1/spec.json`, 'utf8')).toContain('many')
   })
 
   test('a paused broker answers nobody until it is resumed', async () => {
