@@ -201,7 +201,9 @@ export class Connection implements AsyncDisposable {
     this.#arm(deadline)
     if (!options.signal) return promise
     const abort = onAbort(options.signal, reason => {
-      this.#pending.splice(this.#pending.indexOf(waiting), 1)
+      const at = this.#pending.indexOf(waiting)
+      if (at < 0) return // answered, or failed, in this very turn
+      this.#pending.splice(at, 1)
       reject(reason)
       this.reset(this.#lost(`was reset, as ${what} was aborted`, reason))
     })

@@ -1,4 +1,4 @@
-import { backoffMs, KmigError, sleep } from '../kit/index.ts'
+import { backoffMs, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import type { AskOptions, Cluster } from './cluster.ts'
 import { brokerError, ERROR, isRetriable } from './errors.ts'
 import { CreatePartitions, CreateTopics, DeleteTopics } from './messages/index.ts'
@@ -26,21 +26,28 @@ const perTopic = async <T extends { name: string }>(
   work: {
     what: string
     settled?: number
-    send: (topics: readonly T[], attempt: number, left: AskOptions) => Promise<readonly Verdict[]>
+    send: (topics: readonly T[], once: AskOptions) => Promise<readonly Verdict[]>
   },
 ): Promise<void> => {
   let left = [...topics]
   if (left.length === 0) return
+  let perhapsDone = false
   await cluster.retrying(options, async (attempt, remaining) => {
-    const verdicts = await work.send(left, attempt, remaining)
+    if (attempt > 0) await cluster.metadata([], remaining)
+    // One try of the request itself: a repeat must be told from a first try, whose "exists" is somebody else's.
+    const verdicts = await work.send(left, { ...remaining, withinMs: 0 }).catch(e => {
+      perhapsDone ||= isKmigError(e, 'DISCONNECTED', 'TIMEOUT')
+      throw e
+    })
     const again: Verdict[] = []
     for (const verdict of verdicts) {
       const { name, errorCode, errorMessage } = verdict
-      if (errorCode === ERROR.NONE || (attempt > 0 && errorCode === work.settled)) continue
+      if (errorCode === ERROR.NONE || (perhapsDone && errorCode === work.settled)) continue
       const passing = errorCode !== ERROR.UNKNOWN_TOPIC_OR_PARTITION && isRetriable(errorCode)
       if (!passing) throw failure(work.what, name, errorCode, errorMessage)
       again.push(verdict)
     }
+    perhapsDone ||= again.some(({ errorCode }) => errorCode === ERROR.REQUEST_TIMED_OUT)
     left = left.filter(({ name }) => again.some(verdict => verdict.name === name))
     const [first] = again
     if (first) throw failure(work.what, first.name, first.errorCode, first.errorMessage)
@@ -64,16 +71,14 @@ export const createTopics = async (
   await perTopic(cluster, topics, options, {
     what: 'creation',
     settled: ERROR.TOPIC_ALREADY_EXISTS,
-    send: async (left, attempt, remaining) => {
-      if (attempt > 0) await cluster.metadata([], remaining)
+    send: async (left, once) => {
       const asked = left.map(({ name, partitions, replicationFactor, configs = {} }) => ({
         name,
         partitions,
         replicationFactor,
         configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
       }))
-      return (await cluster.controller(CreateTopics, { topics: asked, timeoutMs: BROKER_MS }, remaining))
-        .topics
+      return (await cluster.controller(CreateTopics, { topics: asked, timeoutMs: BROKER_MS }, once)).topics
     },
   })
   const names = topics.map(({ name }) => name)
@@ -94,10 +99,9 @@ export const deleteTopics = async (
   await perTopic(cluster, topics, options, {
     what: 'deletion',
     settled: ERROR.UNKNOWN_TOPIC_OR_PARTITION,
-    send: async (left, attempt, remaining) => {
-      if (attempt > 0) await cluster.metadata([], remaining)
+    send: async (left, once) => {
       const request = { names: left.map(({ name }) => name), timeoutMs: BROKER_MS }
-      return (await cluster.controller(DeleteTopics, request, remaining)).topics
+      return (await cluster.controller(DeleteTopics, request, once)).topics
     },
   })
   await until(cluster, names, options, 'is still there', ({ error }) => {
@@ -114,11 +118,10 @@ export const createPartitions = async (
   await perTopic(cluster, topics, options, {
     what: 'growth',
     settled: INVALID_PARTITIONS,
-    send: async (left, attempt, remaining) => {
-      if (attempt > 0) await cluster.metadata([], remaining)
+    send: async (left, once) => {
       const asked = left.map(({ name, partitions }) => ({ name, count: partitions }))
       const request = { topics: asked, timeoutMs: BROKER_MS }
-      return (await cluster.controller(CreatePartitions, request, remaining)).topics
+      return (await cluster.controller(CreatePartitions, request, once)).topics
     },
   })
   const names = topics.map(({ name }) => name)
