@@ -12,8 +12,13 @@ import { isKmigError, messageOf, Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 import { Wake } from './wake.ts'
 
-/** A request's and a partition's share; a batch that is larger comes whole all the same. */
-const FETCH_BYTES = 8 << 20
+/**
+ * What an answer may hold: grows while answers come fast, shrinks while they are slow, so that a thin link is neither
+ * silent for long nor past its deadline. A batch that is larger comes whole all the same.
+ */
+const FETCH_BYTES = { least: 256 << 10, first: 1 << 20, most: 8 << 20 }
+const FAST_MS = 250
+const SLOW_MS = 1_000
 const PARTITION_BYTES = 2 << 20
 /** How long the broker may wait for new records; short while a lane of this inlet is held back, as it would wait too. */
 const LONG_POLL_MS = 500
@@ -44,6 +49,7 @@ export class Inlet {
   readonly #lanes = new Set<Lane>()
   readonly #options: InletOptions
   readonly #wake: Wake
+  #bytes = FETCH_BYTES.first
 
   constructor(connection: Connection, options: InletOptions) {
     this.connection = connection
@@ -97,12 +103,13 @@ export class Inlet {
         partitionMaxBytes: PARTITION_BYTES,
       })),
     }))
+    const asking = performance.now()
     const answer = await this.connection.send(
       Fetch,
       {
         maxWaitMs: heldBack ? HELD_BACK_POLL_MS : LONG_POLL_MS,
         minBytes: 1,
-        maxBytes: FETCH_BYTES,
+        maxBytes: this.#bytes,
         isolationLevel: READ_COMMITTED,
         topics,
       },
@@ -110,14 +117,23 @@ export class Inlet {
     )
     if (answer.errorCode !== 0)
       throw brokerError(answer.errorCode, `fetch from ${this.connection.address.host}`)
+    let bytes = 0
     for (const { topic, partitions } of answer.topics) {
       for (const part of partitions) {
+        bytes += part.records?.length ?? 0
         const to = asked.get(`${topic}-${part.partition}`)
         if (to && to.generation === to.lane.generation && to.lane.phase.at === 'copying')
           this.#give(to.lane, part)
       }
     }
+    this.#adapt(bytes, performance.now() - asking)
     this.#options.fed()
+  }
+
+  #adapt(bytes: number, ms: number): void {
+    if (bytes * 2 < this.#bytes) return
+    if (ms < FAST_MS) this.#bytes = Math.min(FETCH_BYTES.most, this.#bytes * 2)
+    else if (ms > SLOW_MS) this.#bytes = Math.max(FETCH_BYTES.least, this.#bytes / 2)
   }
 
   #give(lane: Lane, part: Part): void {

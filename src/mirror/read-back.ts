@@ -2,7 +2,6 @@ import {
   ATTRIBUTE,
   type BatchHeader,
   type Cluster,
-  ERROR,
   Fetch,
   headers,
   kafkaError,
@@ -38,7 +37,12 @@ export const readBack = async ({
   to,
   signal,
 }: ReadBack): Promise<KmigError | undefined> => {
-  let at = from
+  // padding that was deleted is not read back, and was written before any record
+  const { topic, partition } = lane
+  const first =
+    (await target.listOffsets([{ topic, partition, timestamp: -2n }], { signal })).get(lane.where)?.offset ??
+    0n
+  let at = first > from ? Offset(first) : from
   while (at < to) {
     const leader = target.leaderOf(lane.topic, lane.partition)
     if (!leader) throw new KmigError('UNREACHABLE', `${lane.where} has no leader on the target`)
@@ -60,10 +64,6 @@ export const readBack = async ({
       { timeoutMs: TIMEOUT_MS, signal },
     )
     const part = answer.topics[0]?.partitions[0]
-    if (part?.errorCode === ERROR.OFFSET_OUT_OF_RANGE && part.logStartOffset > at) {
-      at = Offset(part.logStartOffset)
-      continue
-    }
     if (part?.errorCode !== 0) {
       throw new KmigError(
         'UNREACHABLE',

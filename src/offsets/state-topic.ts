@@ -143,8 +143,7 @@ const readAll = async (
         throw brokerError(found?.errorCode ?? ERROR.LEADER_NOT_AVAILABLE, `reading ${topic}`)
       return found
     })
-    if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE && part.logStartOffset > at) at = part.logStartOffset
-    else if (part.errorCode !== 0) throw brokerError(part.errorCode, `reading ${topic} offset ${at}`)
+    if (part.errorCode !== 0) throw brokerError(part.errorCode, `reading ${topic} offset ${at}`)
     for (const { at: where, header } of headers(part.records ?? NOTHING)) {
       for (const { offset, key, value } of recordsOf(part.records ?? NOTHING, where)) {
         if (offset >= at && key) take(values, topic, offset, key, value)
