@@ -86,6 +86,10 @@ export const ERRORS = {
     exit: EXIT.aborted,
     means: 'somebody still writes to the old cluster; the cutover put everything back',
   },
+  STILL_READ: {
+    exit: EXIT.aborted,
+    means: 'a live consumer group did not read the old cluster to its end; the cutover put everything back',
+  },
   ROLLBACK_REFUSED: { exit: EXIT.loss, means: 'the new cluster holds records that going back would lose' },
 
   NO_PROVIDER: { exit: EXIT.refused, means: 'the sandbox can start no servers here' },

@@ -1,0 +1,35 @@
+import { BaseCommand, envelope, Flags, type View } from '../../src/cli/index.ts'
+import {
+  type CutoverEvent,
+  cutoverEventText,
+  type RollbackReport,
+  rollbackShape,
+  rollbackText,
+  takeBack,
+} from '../../src/cutover/index.ts'
+
+const view: View<CutoverEvent, RollbackReport> = {
+  schema: envelope(rollbackShape),
+  say: cutoverEventText,
+  human: rollbackText,
+}
+
+export default class CutoverRollback extends BaseCommand {
+  static override summary =
+    'go back: restore the discovery files, as long as nobody has written to the new cluster'
+  static override description =
+    'Refuses (exit 7) once anybody but kmig has written to the new cluster. Restores the files byte for byte; where others edited a file since, only what kmig wrote is taken out. Clusters and files are those of the run.'
+  static override examples = [
+    '<%= config.bin %> cutover rollback',
+    '<%= config.bin %> cutover rollback --run <id>',
+  ]
+  static override flags = {
+    run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
+  }
+
+  async run(): Promise<RollbackReport> {
+    const { flags } = await this.parse(CutoverRollback)
+    const stateDir = this.stateDirectory
+    return await this.show(during => takeBack({ stateDir, run: flags.run, ...during }), view)
+  }
+}

@@ -1,0 +1,16 @@
+export { Cutover, type CutoverOptions, type CutoverSide } from './cutover.ts'
+export type { CutoverEvent } from './events.ts'
+export type { CutoverPlan } from './plan.ts'
+export type { CutoverReport } from './report.ts'
+export { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from './shapes.ts'
+export type { State, StateName } from './states.ts'
+export { cutoverStatus, type StatusReport } from './status.ts'
+export { type RollbackReport, type TakeBackOptions, takeBack } from './take-back.ts'
+export {
+  cutoverEventText,
+  cutoverPlanText,
+  cutoverProgressOf,
+  cutoverReportText,
+  rollbackText,
+  statusText,
+} from './text.ts'

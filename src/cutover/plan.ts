@@ -1,0 +1,114 @@
+import type { Finding, Mention, Plan, PlannedEntry } from '../discovery/index.ts'
+import { KmigError } from '../kit/index.ts'
+import type { MirrorPlan } from '../mirror/index.ts'
+
+export type PlannedTopic = {
+  topic: string
+  action: MirrorPlan['topics'][number]['action']
+  partitions: number
+  /** Offsets that are not on the new cluster yet. */
+  left: bigint
+}
+
+/** What a cutover would do, in order; nothing of it is done. */
+export type CutoverPlan = {
+  from: { name: string; clusterId: string }
+  to: { name: string; clusterId: string }
+  mirror: string
+  topics: PlannedTopic[]
+  discovery: {
+    root: string
+    files: { path: string; shaBefore: string; shaAfter: string }[]
+    entries: PlannedEntry[]
+    /** Places outside matched entries that name a host of the old cluster. */
+    mentions: Mention[]
+    findings: Finding[]
+    /** Unified diff of the files. */
+    diff: string
+  }
+  /** What will be done, one line each. */
+  actions: string[]
+  /** What keeps `--execute` from starting. */
+  blockers: string[]
+  /** The cutover that has ended this mirror already. */
+  cutover: { run: string; at: string } | undefined
+  /** A run that was killed; `--execute` goes on with it. */
+  unfinished: { run: string; at: string } | undefined
+}
+
+export type PlanInput = {
+  mirror: MirrorPlan
+  files: Plan
+  stillForMs: number
+  /** Files whose mentions of the old cluster the operator has seen and accepts. */
+  acceptMentions: readonly string[]
+  unfinished: CutoverPlan['unfinished']
+}
+
+export const makePlan = ({
+  mirror,
+  files,
+  stillForMs,
+  acceptMentions,
+  unfinished,
+}: PlanInput): CutoverPlan => {
+  const topics = mirror.topics.map(({ topic, action, partitions }) => ({
+    topic,
+    action,
+    partitions: partitions.length,
+    left: partitions.reduce(
+      (sum, { start, end, copied }) => sum + end - (copied !== undefined && copied > start ? copied : start),
+      0n,
+    ),
+  }))
+  const partitions = topics.reduce((sum, topic) => sum + topic.partitions, 0)
+  const changing = files.entries.filter(entry => entry.is === 'change')
+  return {
+    from: mirror.source,
+    to: mirror.target,
+    mirror: mirror.name,
+    topics,
+    discovery: {
+      root: files.root,
+      files: files.files.map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
+      entries: files.entries,
+      mentions: files.mentions,
+      findings: files.findings,
+      diff: files.diff,
+    },
+    actions: [
+      `copy what is left of ${partitions} partitions of ${topics.length} topics, until caught up`,
+      `see that the log ends of '${mirror.source.name}' stand still for ${stillForMs / 1_000} s: nobody writes (you stop the writers)`,
+      'copy up to that cut, and see that the new cluster ends exactly there',
+      'wait for live groups to read to the end, then set all group offsets',
+      'give the topics their own settings (retention, compaction, timestamps) on the new cluster',
+      `rewrite ${changing.length} entries in ${files.files.length} files; clients re-read them when they restart`,
+    ],
+    blockers: blockersOf(mirror, files, acceptMentions),
+    cutover: mirror.cutover,
+    unfinished,
+  }
+}
+
+const blockersOf = (mirror: MirrorPlan, { mentions }: Plan, accepted: readonly string[]): string[] => [
+  ...mirror.topics.flatMap(({ topic, action, why }) =>
+    action === 'refuse' ? [`topic ${topic}: ${why}`] : [],
+  ),
+  ...[
+    ...Map.groupBy(
+      mentions.filter(({ path }) => !accepted.includes(path)),
+      ({ path }) => path,
+    ),
+  ].map(
+    ([path, [first, ...more]]) =>
+      `${path}:${first?.line}:${first?.column} names ${first?.host} outside of any entry that moves${more.length > 0 ? ` (and ${more.length} more)` : ''}: --accept-mention ${path}`,
+  ),
+]
+
+/** Throws PREFLIGHT with all that forbids to start. */
+export const refuseBlocked = ({ blockers }: CutoverPlan): void => {
+  if (blockers.length === 0) return
+  throw new KmigError('PREFLIGHT', blockers.join('\n'), {
+    try: ['put these right, or accept what can be accepted, then run the same command again'],
+  })
+}

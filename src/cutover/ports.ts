@@ -1,0 +1,50 @@
+import type { DiscoveryStore } from '../discovery/index.ts'
+import type { GroupReport } from '../offsets/index.ts'
+
+/** Log ends by `topic-partition`. `hw` is what consumers may read; `leo` is what the leader's log holds. */
+export type End = { leo: bigint; hw: bigint }
+export type Ends = ReadonlyMap<string, End>
+
+/** A group with members on the old cluster that has not read everything yet. */
+export type LaggingGroup = { group: string; members: number; lag: bigint }
+
+/** What a cutover needs of the copying. */
+export type MirrorPort = {
+  /** Takes the mirror's lock and sets the lanes going. Doing it again after a crash goes on. */
+  start(): Promise<void>
+  caughtUp(): Promise<void>
+  /** Resolves when every partition is on the new cluster up to these ends; throws what stopped one. */
+  reached(ends: ReadonlyMap<string, bigint>): Promise<void>
+  /** Stops copying; connections stay. */
+  stop(): Promise<void>
+  /** Groups with members on the old cluster that have yet to read up to these ends. */
+  lagging(ends: ReadonlyMap<string, bigint>): Promise<LaggingGroup[]>
+  syncGroups(): Promise<GroupReport>
+  /** Commits of the new cluster that are ahead, back to the old one. */
+  syncGroupsBack(ends: ReadonlyMap<string, bigint>): Promise<GroupReport>
+  /** Gives topics the settings that clients shall find. */
+  release(): Promise<void>
+  /** Takes them back to what mirroring needs. */
+  hold(): Promise<void>
+  /** Forbids (or with null allows) the mirror to write again. */
+  mark(run: string | null): Promise<void>
+}
+
+/** Where logs end. Each call asks all leaders anew. */
+export type EndsPort = { old(): Promise<Ends>; next(): Promise<Ends> }
+
+export type ClockPort = {
+  /** ms since 1970, for people and journals. */
+  wall(): number
+  /** ms that only go forward. */
+  now(): number
+  sleep(ms: number): Promise<void>
+}
+
+/** The world as a cutover sees it; the same in tests with a made-up one. */
+export type Ports = {
+  mirror: MirrorPort
+  ends: EndsPort
+  discovery: Pick<DiscoveryStore, 'commit' | 'recover' | 'revert'>
+  clock: ClockPort
+}

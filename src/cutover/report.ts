@@ -1,0 +1,114 @@
+import { bug } from '../kit/index.ts'
+import type { Ends } from './ports.ts'
+import type { RunHeader, StateLine } from './run-directory.ts'
+import type { GroupsMoved, State, StateName, StillProof } from './states.ts'
+
+/** What a cutover did, each field measured or journaled. */
+export type CutoverReport = {
+  run: string
+  directory: string
+  state: StateName
+  /** An earlier execution did it all; this one changed nothing. */
+  already: boolean
+  from: { name: string; clusterId: string }
+  to: { name: string; clusterId: string }
+  mirror: string
+  discovery: string
+  files: { path: string; shaBefore: string; shaAfter: string }[]
+  /** `cut`: V, the old log end below which everything moved; `old` and `new`: the log ends when the report was made. */
+  partitions: {
+    topic: string
+    partition: number
+    cut: string
+    old: string | undefined
+    new: string | undefined
+  }[]
+  groups: GroupsMoved
+  proof: StillProof
+  /** When each state began, and how long it took to the next one. */
+  timings: { state: StateName; at: string; ms: number }[]
+  /** From the first look at which nobody wrote any more, until the files were written. */
+  pauseMs: number
+  stranded: string[]
+}
+
+export type ReportInput = {
+  header: RunHeader
+  directory: string
+  states: readonly StateLine[]
+  already: boolean
+  old: Ends
+  next: Ends
+}
+
+export const makeReport = ({ header, directory, states, already, old, next }: ReportInput): CutoverReport => {
+  const last = states.at(-1)
+  if (last?.state.at !== 'switched') throw bug(`a report of a run that is ${last?.state.at}`)
+  const { plan, cut, groups, proof, stranded } = last.state
+  const { id: run, from, to, mirror } = header
+  const began = states.findLastIndex(({ state }) => state.at === 'planned')
+  const own = states.slice(Math.max(0, began))
+  const written = own.find(({ state }) => state.at === 'files-written') ?? last
+  return {
+    ...{ run, directory, state: last.state.at, already },
+    from: { name: from.name, clusterId: from.clusterId },
+    to: { name: to.name, clusterId: to.clusterId },
+    mirror,
+    discovery: plan.root,
+    files: plan.files.map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
+    partitions: Object.entries(cut).map(([where, end]) => ({
+      ...placeOf(where),
+      cut: end,
+      old: old.get(where)?.leo.toString(),
+      new: next.get(where)?.leo.toString(),
+    })),
+    groups,
+    proof,
+    timings: timingsOf(own),
+    pauseMs: written.atMs - proof.fromMs,
+    stranded,
+  }
+}
+
+export const timingsOf = (states: readonly StateLine[]): CutoverReport['timings'] =>
+  states.map(({ state, atMs }, i) => ({
+    state: state.at,
+    at: new Date(atMs).toISOString(),
+    ms: Math.max(0, (states[i + 1]?.atMs ?? atMs) - atMs),
+  }))
+
+export const placeOf = (where: string): { topic: string; partition: number } => {
+  const dash = where.lastIndexOf('-')
+  return { topic: where.slice(0, dash), partition: Number(where.slice(dash + 1)) }
+}
+
+/** The state of a run for people: what it means, and what can be done. */
+export const meaningOf = (state: State | undefined): string => {
+  switch (state?.at) {
+    case undefined:
+      return 'it has not begun'
+    case 'planned':
+    case 'mirroring':
+    case 'caught-up':
+    case 'still':
+    case 'drained':
+    case 'offsets-set':
+    case 'configs-released':
+      return 'no file is written; kmig cutover --execute starts over from here'
+    case 'switching':
+    case 'files-written':
+      return 'files were being written; kmig cutover --execute finishes it, kmig cutover rollback takes it back'
+    case 'switched':
+      return 'the files name the new cluster; kmig cutover rollback is possible until somebody writes there'
+    case 'aborting':
+      return `it failed (${state.why}) and did not finish putting back; run the same command again`
+    case 'aborted':
+      return `it failed and put everything back: ${state.why}`
+    case 'rolling-back':
+      return 'the way back is unfinished; run kmig cutover rollback again'
+    case 'rolled-back':
+      return 'the files are as they were; a new cutover can begin'
+    default:
+      return state satisfies never
+  }
+}

@@ -1,0 +1,96 @@
+import * as z from 'zod'
+
+const int64 = z.string().regex(/^-?\d+$/)
+const side = z.object({ name: z.string(), clusterId: z.string() })
+const file = z.object({ path: z.string(), shaBefore: z.string(), shaAfter: z.string() })
+const place = { topic: z.string(), partition: z.number() }
+const spot = { path: z.string(), line: z.number(), column: z.number() }
+const groups = z.object({
+  groups: z.number(),
+  partitions: z.number(),
+  left: z.array(z.object({ group: z.string(), why: z.string() })),
+})
+const timing = z.object({ state: z.string(), at: z.string(), ms: z.number() })
+
+/** `kmig cutover --json` without `--execute`. */
+export const cutoverPlanShape = {
+  from: side,
+  to: side,
+  mirror: z.string(),
+  topics: z.array(z.object({ topic: z.string(), action: z.string(), partitions: z.number(), left: int64 })),
+  discovery: z.object({
+    root: z.string(),
+    files: z.array(file),
+    entries: z.array(
+      z.object({
+        path: z.string(),
+        line: z.number(),
+        type: z.string(),
+        cluster: z.string(),
+        is: z.enum(['change', 'already']),
+      }),
+    ),
+    mentions: z.array(z.object({ ...spot, host: z.string() })),
+    findings: z.array(
+      z.object({ ...spot, severity: z.enum(['error', 'warning']), rule: z.string(), message: z.string() }),
+    ),
+    diff: z.string(),
+  }),
+  actions: z.array(z.string()),
+  blockers: z.array(z.string()),
+  cutover: z.object({ run: z.string(), at: z.string() }).optional(),
+  unfinished: z.object({ run: z.string(), at: z.string() }).optional(),
+}
+
+/** `kmig cutover --execute --json`. */
+export const cutoverReportShape = {
+  run: z.string(),
+  directory: z.string(),
+  state: z.literal('switched'),
+  already: z.boolean(),
+  from: side,
+  to: side,
+  mirror: z.string(),
+  discovery: z.string(),
+  files: z.array(file),
+  partitions: z.array(z.object({ ...place, cut: int64, old: int64.optional(), new: int64.optional() })),
+  groups,
+  proof: z.object({
+    windowMs: z.number(),
+    sweeps: z.number(),
+    partitions: z.number(),
+    fromMs: z.number(),
+    toMs: z.number(),
+  }),
+  timings: z.array(timing),
+  pauseMs: z.number(),
+  stranded: z.array(z.string()),
+}
+
+/** `kmig cutover rollback --json`. */
+export const rollbackShape = {
+  run: z.string(),
+  directory: z.string(),
+  discovery: z.string(),
+  from: side,
+  to: side,
+  already: z.boolean(),
+  files: z.object({ changed: z.array(z.string()), already: z.array(z.string()) }),
+  groups,
+}
+
+/** `kmig cutover status --json`. */
+export const statusShape = {
+  run: z.string(),
+  directory: z.string(),
+  state: z.string(),
+  means: z.string(),
+  from: side,
+  to: side,
+  mirror: z.string(),
+  discovery: z.string(),
+  files: z.array(file),
+  partitions: z.array(z.object({ ...place, cut: int64 })),
+  timings: z.array(timing),
+  runs: z.array(z.object({ run: z.string(), state: z.string() })),
+}

@@ -1,0 +1,77 @@
+import { type During, LockFile, onAbort, parseBootstrap } from '../kit/index.ts'
+import { Mirror } from '../mirror/index.ts'
+import { lockOf } from './cutover.ts'
+import type { CutoverEvent } from './events.ts'
+import { livePorts } from './live.ts'
+import { placeOf } from './report.ts'
+import { type RolledBack, rollBack } from './rollback.ts'
+import { findRun, Run, type RunHeader } from './run-directory.ts'
+
+export type RollbackReport = RolledBack & {
+  run: string
+  directory: string
+  discovery: string
+  from: Side
+  to: Side
+}
+type Side = { name: string; clusterId: string }
+
+export type TakeBackOptions = During<CutoverEvent> & {
+  stateDir: string
+  /** Default the newest. */
+  run?: string | undefined
+}
+
+/**
+ * Takes a run back, with nothing but its journal to know of clusters and files. Throws USAGE (no such run, or it wrote
+ * nothing), ROLLBACK_REFUSED, DISCOVERY_CONFLICT, UNREACHABLE.
+ */
+export const takeBack = async ({
+  stateDir,
+  run: id,
+  signal,
+  on,
+}: TakeBackOptions): Promise<RollbackReport> => {
+  const record = findRun(stateDir, id)
+  const { header, directory, last } = record
+  const cut = last && 'cut' in last ? Object.keys(last.cut).map(placeOf) : []
+  const life = new AbortController()
+  using _ = onAbort(signal, reason => life.abort(reason))
+  const during = { signal: life.signal }
+  await using mirror = await Mirror.open({
+    from: sideOf(header.from),
+    to: sideOf(header.to),
+    name: header.mirror,
+    topics: cut.length > 0 ? [...new Set(cut.map(({ topic }) => topic))] : header.topics,
+    groups: header.groups,
+    stateDir,
+    ...during,
+    on: on && (event => on({ kind: 'mirror', event })),
+  })
+  await using lock = await LockFile.take(lockOf(stateDir, mirror), `rollback of mirror ${mirror.name}`)
+  await using run = await Run.open(record)
+  const ports = livePorts({
+    mirror,
+    run: { id: header.id, directory },
+    discovery: header.discovery,
+    groups: header.groups,
+    wheres: () => cut,
+    ...during,
+    life: life.signal,
+  })
+  const log = { id: header.id, last: run.last, append: run.append.bind(run) }
+  const done = await rollBack({ run: log, ports, on, ...during })
+  const { from, to, discovery } = header
+  void lock
+  return {
+    ...done,
+    ...{ run: header.id, directory, discovery },
+    from: { name: from.name, clusterId: from.clusterId },
+    to: { name: to.name, clusterId: to.clusterId },
+  }
+}
+
+const sideOf = ({ name, bootstrap }: RunHeader['from']) => ({
+  name,
+  bootstrap: parseBootstrap(bootstrap.join(',')),
+})

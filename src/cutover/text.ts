@@ -1,0 +1,136 @@
+import { findingText } from '../discovery/index.ts'
+import { formatCount, formatDuration, plural } from '../kit/index.ts'
+import { eventText, progressOf } from '../mirror/index.ts'
+import type { CutoverEvent } from './events.ts'
+import type { CutoverPlan } from './plan.ts'
+import type { CutoverReport } from './report.ts'
+import { type GroupsMoved, laggingText, type State } from './states.ts'
+import type { StatusReport } from './status.ts'
+import type { RollbackReport } from './take-back.ts'
+
+const stateText = (state: State): string => {
+  switch (state.at) {
+    case 'planned':
+      return 'begins'
+    case 'mirroring':
+      return 'copying what is left'
+    case 'caught-up':
+      return 'caught up; watching whether anybody writes to the old cluster'
+    case 'still': {
+      const { windowMs, sweeps, partitions } = state.proof
+      return `nobody writes: ${plural(partitions, 'log end')} stood still for ${formatDuration(windowMs)}, in ${sweeps} looks`
+    }
+    case 'drained':
+      return 'the new cluster holds everything, up to the cut and not beyond'
+    case 'offsets-set':
+      return `offsets of ${plural(state.groups.groups, 'group')} are set on ${plural(state.groups.partitions, 'partition')}`
+    case 'configs-released':
+      return 'topics have their own settings on the new cluster'
+    case 'switching':
+      return 'writing the files'
+    case 'files-written':
+      return 'files are written; a last look at both clusters'
+    case 'switched':
+      return 'SWITCHED'
+    case 'aborting':
+      return `putting everything back: ${state.why}`
+    case 'aborted':
+      return 'everything is as it was'
+    case 'rolling-back':
+      return 'nobody wrote to the new cluster; going back'
+    case 'rolled-back':
+      return 'ROLLED BACK'
+    default:
+      return state satisfies never
+  }
+}
+
+/** The line of an event that stays. */
+export const cutoverEventText = (event: CutoverEvent): string | undefined => {
+  switch (event.kind) {
+    case 'state':
+      return `${event.state.at}: ${stateText(event.state)}`
+    case 'mirror':
+      return eventText(event.event)
+    case 'readers':
+      return undefined
+    default:
+      return event satisfies never
+  }
+}
+
+/** The line of an event that moves. */
+export const cutoverProgressOf = (event: CutoverEvent): { text: string; part?: number } | undefined => {
+  if (event.kind === 'readers')
+    return { text: `waiting for readers: ${event.lagging.map(laggingText).join(', ')}` }
+  return event.kind === 'mirror' && event.event.kind === 'progress' ? progressOf(event.event) : undefined
+}
+
+export const cutoverPlanText = (plan: CutoverPlan): string => {
+  const { from, to, topics, discovery, actions, blockers, cutover, unfinished } = plan
+  const left = topics.reduce((sum, topic) => sum + topic.left, 0n)
+  return [
+    `plan: '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}); nothing was changed`,
+    `${plural(topics.length, 'topic')}, ${plural(left, 'offset')} still to copy`,
+    ...discovery.entries.map(
+      ({ path, line, cluster, is }) =>
+        `${path}:${line}: ${cluster} ${is === 'change' ? 'moves' : 'names the new cluster already'}`,
+    ),
+    ...discovery.findings.map(findingText),
+    ...actions.map((action, i) => `${i + 1}. ${action}`),
+    ...(cutover ? [`cutover ${cutover.run} has switched at ${cutover.at}`] : []),
+    ...(unfinished
+      ? [`run ${unfinished.run} was killed when ${unfinished.at}; --execute goes on with it`]
+      : []),
+    ...blockers.map(blocker => `BLOCKED: ${blocker}`),
+  ].join('\n')
+}
+
+const groupLines = ({ groups, partitions, left }: GroupsMoved): string[] => [
+  `  offsets of ${plural(groups, 'group')} on ${plural(partitions, 'partition')}`,
+  ...left.map(({ group, why }) => `  group ${group} was left as it is: ${why}`),
+]
+
+export const cutoverReportText = (report: CutoverReport): string => {
+  const { run, already, from, to, files, partitions, groups, pauseMs, stranded, timings } = report
+  const records = partitions.reduce((sum, { cut }) => sum + BigInt(cut), 0n)
+  return [
+    `cutover ${run}: '${from.name}' -> '${to.name}'${already ? ' was done before; nothing was changed' : ''}`,
+    ...files.map(
+      ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,
+    ),
+    `  ${plural(partitions.length, 'partition')} end at the cut, ${formatCount(records)} offsets in all`,
+    ...groupLines(groups),
+    `  write pause ${formatDuration(pauseMs)}: from the first quiet look to the files`,
+    `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
+    ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
+    'start the clients now: they read the files when they start. kmig cutover rollback goes back until one has written',
+  ].join('\n')
+}
+
+export const rollbackText = ({ run, already, files, groups }: RollbackReport): string =>
+  [
+    `cutover ${run} is rolled back${already ? ' already; nothing was changed' : ''}`,
+    ...files.changed.map(path => `  ${path} is as it was`),
+    ...groupLines(groups),
+    'restart the clients: they read the files when they start',
+  ].join('\n')
+
+export const statusText = ({
+  run,
+  state,
+  means,
+  from,
+  to,
+  files,
+  timings,
+  directory,
+}: StatusReport): string =>
+  [
+    `run ${run}: ${state}: ${means}`,
+    `  '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}), in ${directory}`,
+    ...files.map(
+      ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,
+    ),
+    ...timings.map(({ state: at, at: when, ms }) => `  ${when} ${at} (${formatDuration(ms)})`),
+  ].join('\n')
