@@ -1,4 +1,5 @@
-import { type During, formatDuration, plural, sleep } from '../kit/index.ts'
+import type { CutoverReport } from '../cutover/index.ts'
+import { type During, formatDuration, isKmigError, plural, sleep } from '../kit/index.ts'
 import { newRun } from '../load/index.ts'
 import { runMirror } from '../mirror/index.ts'
 import type { SandboxOptions } from '../sandbox/index.ts'
@@ -20,7 +21,7 @@ export type DemoReport = {
   /** First round: cut over and rolled back before a writer had moved. */
   rollback: { changed: string[]; restored: boolean; clientsBack: boolean }
   /** Second round. */
-  cutover: { changed: string[]; clientsMoved: boolean; pauseMs: number }
+  cutover: { changed: string[]; clientsMoved: boolean; pauseMs: number; wayBackRefused: boolean }
   logs: LogVerdict
   ok: boolean
 }
@@ -61,6 +62,7 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
     rollback.restored &&
     rollback.clientsBack &&
     cutover.clientsMoved &&
+    cutover.wayBackRefused &&
     cutover.changed.length > 0
   return { ms: Math.round(performance.now() - start), znodes, rollback, cutover, logs, ok }
 }
@@ -125,22 +127,24 @@ class Story implements Disposable {
     this.#tell(`mirror: ${plural(report.records, 'record')} cloned while they went on writing`)
   }
 
-  /** Stops the clients as a deployment would: readers first, so that they leave something unread behind. */
-  async #pause(): Promise<number> {
-    await this.#crowd.stopReaders()
-    await this.#live(LIVE_MS / 4, 'writers only')
-    await this.#crowd.stopWriters()
-    return performance.now()
+  async #cutOver(): Promise<CutoverReport> {
+    return await cutOver(this.#world, {
+      ...this.#signal,
+      on: state => {
+        this.#doing = `cutover: ${state}`
+      },
+    })
   }
 
+  /** Readers stop before the writers do, so that they leave something unread; kmig moves where they stood. */
   async roundTrip(): Promise<DemoReport['rollback']> {
     const { discovery, old } = this.#world
     const before = await snapshot(discovery)
-    await this.#pause()
-    this.#doing = 'cutting over'
-    await cutOver(this.#world, this.#signal)
-    const between = await snapshot(discovery)
-    const changed = changedFiles(before, between)
+    await this.#crowd.stopReaders()
+    await this.#live(LIVE_MS / 4, 'writers only')
+    await this.#crowd.stopWriters()
+    await this.#cutOver()
+    const changed = changedFiles(before, await snapshot(discovery))
     this.#tell(`cutover: ${changed.join(', ')} name the new cluster now`)
     await goBack(this.#world, this.#signal)
     const restored = changed.length > 0 && changedFiles(before, await snapshot(discovery)).length === 0
@@ -151,13 +155,15 @@ class Story implements Disposable {
     return { changed, restored, clientsBack }
   }
 
+  /** Readers stay until everything is read, and start again behind the writers. */
   async move(): Promise<DemoReport['cutover']> {
     const { discovery, next } = this.#world
     const before = await snapshot(discovery)
-    const paused = await this.#pause()
-    this.#doing = 'cutting over'
-    await cutOver(this.#world, this.#signal)
+    await this.#crowd.stopWriters()
+    const paused = performance.now()
+    await this.#cutOver()
     const changed = changedFiles(before, await snapshot(discovery))
+    await this.#crowd.stopReaders()
     await this.#crowd.start()
     const pauseMs = Math.round(performance.now() - paused)
     const clientsMoved = this.#allAt(next)
@@ -165,10 +171,24 @@ class Story implements Disposable {
       `cutover: writers and readers are on the new cluster after a pause of ${formatDuration(pauseMs)}`,
     )
     await this.#live(LIVE_MS, 'on the new cluster')
+    const wayBackRefused = await this.#refusesToLose()
     await this.#crowd.stopWriters()
     await this.#catchUp()
     await this.#crowd.stopReaders()
-    return { changed, clientsMoved, pauseMs }
+    return { changed, clientsMoved, pauseMs, wayBackRefused }
+  }
+
+  /** Once clients have written to the new cluster, going back would lose that: kmig must refuse, and touch nothing. */
+  async #refusesToLose(): Promise<boolean> {
+    const before = await snapshot(this.#world.discovery)
+    try {
+      await goBack(this.#world, this.#signal)
+    } catch (e) {
+      if (!isKmigError(e, 'ROLLBACK_REFUSED')) throw e
+      this.#tell('rollback: refused now, as clients have written to the new cluster')
+      return changedFiles(before, await snapshot(this.#world.discovery)).length === 0
+    }
+    return false
   }
 
   #allAt({ bootstrap }: World['old']): boolean {

@@ -1,30 +1,35 @@
-import { join } from 'node:path'
-import { yamlDirectory } from '../discovery/index.ts'
-import { formatHostPort } from '../kit/index.ts'
-import { Mirror } from '../mirror/index.ts'
+import { Cutover, type CutoverReport, type RollbackReport, takeBack } from '../cutover/index.ts'
+import type { During } from '../kit/index.ts'
 import { kafkaChroot, type Side, type World } from './world.ts'
 
-type Options = { signal: AbortSignal }
-const addressesOf = (side: Side) => ({
-  brokers: side.bootstrap.map(formatHostPort),
+/** How long the old cluster's log ends must stand still. Real cutovers take the default, 10 s. */
+const STILL_MS = 3_000
+
+const sideOf = (side: Side) => ({
+  name: side.name,
+  bootstrap: side.bootstrap,
   zookeeper: kafkaChroot(side),
 })
-const storeOf = (world: World, { signal }: Options) =>
-  yamlDirectory(world.discovery, { journalDir: join(world.state, 'discovery'), signal })
-const mirrorOf = (world: World, { signal }: Options) =>
-  Mirror.open({ from: world.old, to: world.next, stateDir: world.state, signal })
 
-/** Drains, sets the group offsets, rewrites the files. */
-export const cutOver = async (world: World, options: Options): Promise<string[]> => {
-  await using mirror = await mirrorOf(world, options)
-  await mirror.start()
-  await mirror.caughtUp()
-  await mirror.syncGroups()
-  const store = storeOf(world, options)
-  const plan = await store.plan({ old: addressesOf(world.old), next: addressesOf(world.next), ...options })
-  return (await store.commit(plan)).changed
+/** What `kmig cutover --discovery DIR --execute` does; `on` is told each state that it enters. */
+export const cutOver = async (
+  { old, next, discovery, state }: World,
+  { signal, on }: During<string>,
+): Promise<CutoverReport> => {
+  await using cutover = await Cutover.open({
+    from: sideOf(old),
+    to: sideOf(next),
+    discovery,
+    stateDir: state,
+    stillForMs: STILL_MS,
+    signal,
+    on: event => {
+      if (event.kind === 'state') on?.(event.state.at)
+    },
+  })
+  return await cutover.execute()
 }
 
-/** Puts the files back. */
-export const goBack = async (world: World, options: Options): Promise<string[]> =>
-  (await storeOf(world, options).revert()).changed
+/** What `kmig cutover rollback` does. */
+export const goBack = async ({ state }: World, { signal }: During): Promise<RollbackReport> =>
+  await takeBack({ stateDir: state, signal })

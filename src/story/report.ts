@@ -18,6 +18,9 @@ export const demoShape = {
     changed: paths.describe('discovery files that the second cutover rewrote'),
     clientsMoved: z.boolean().describe('writers and readers that started then were on the new cluster'),
     pauseMs: count.describe('from the last write on the old cluster to the first client on the new one'),
+    wayBackRefused: z
+      .boolean()
+      .describe('a rollback that would lose records was refused, and touched nothing'),
   }),
   logs: z.strictObject({
     totals: z.strictObject({
@@ -38,7 +41,7 @@ export const demoShape = {
 }
 
 const row = (name: string, value: string, good: boolean) =>
-  `  ${name.padEnd(38)}${value}${good ? '' : '   <- WRONG'}`
+  `  ${name.padEnd(40)}${value}${good ? '' : '   <- WRONG'}`
 const yes = (name: string, fact: boolean) => row(name, fact ? 'yes' : 'no', fact)
 const none = (name: string, n: number) => row(name, formatCount(n), n === 0)
 
@@ -61,6 +64,7 @@ export const demoText = (report: DemoReport): string => {
     row('discovery files changed', cutover.changed.join(', ') || 'none', cutover.changed.length > 0),
     yes('first round rolled back, bytes equal', rollback.restored && rollback.clientsBack),
     yes('clients on the new cluster', cutover.clientsMoved),
+    yes('a way back that would lose is refused', cutover.wayBackRefused),
     row('write pause', formatDuration(cutover.pauseMs), true),
     row(
       'znodes copied',
