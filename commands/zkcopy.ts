@@ -7,6 +7,7 @@ import {
   parseMaxDelete,
   parseSince,
   type Report,
+  readAuthFile,
   reportShape,
   reportText,
   type ZkCopyEvent,
@@ -45,6 +46,8 @@ export default class ZkCopy extends BaseCommand {
   static override flags = {
     from: Flags.string({ summary: 'source: a name, or h1:2181,h2:2181/chroot', default: 'old' }),
     to: Flags.string({ summary: 'target: a name, or h1:2181,h2:2181/chroot', default: 'new' }),
+    'from-auth': Flags.string({ summary: 'file of credentials of the source: digest:user:password' }),
+    'to-auth': Flags.string({ summary: 'file of credentials of the target' }),
     since: Flags.string({ summary: 'copy what was modified then or later: ms since 1970 or ISO 8601' }),
     overlap: durationFlag({ summary: 'how much earlier than --since to begin', default: 120_000 }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
@@ -69,8 +72,12 @@ export default class ZkCopy extends BaseCommand {
 
   async run(): Promise<Report> {
     const { flags } = await this.parse(ZkCopy)
-    const from = parseConnectString(this.zookeeper(flags.from))
-    const to = parseConnectString(this.zookeeper(flags.to))
+    const end = (name: string, auth: string | undefined) => ({
+      ...parseConnectString(this.zookeeper(name)),
+      auth: auth === undefined ? undefined : readAuthFile(auth),
+    })
+    const from = end(flags.from, flags['from-auth'])
+    const to = end(flags.to, flags['to-auth'])
     const sinceMs = flags.since === undefined ? undefined : parseSince(flags.since)
     const upTo = parseMaxDelete(flags['max-delete'])
     return await this.show(

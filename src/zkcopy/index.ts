@@ -1,4 +1,5 @@
 export { ACL_MODES, type AclMode } from './acls.ts'
+export { readAuthFile } from './auth-file.ts'
 export { type MaxDelete, parseMaxDelete } from './delete.ts'
 export type { End } from './ensembles.ts'
 export { JUTE_MAXBUFFER, type ZkCopyEvent, type ZkCopyOptions } from './options.ts'

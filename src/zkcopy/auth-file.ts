@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { KmigError, messageOf } from '../kit/index.ts'
+import type { Auth } from '../zookeeper/index.ts'
+
+/**
+ * Who a session is: one `scheme:secret` a line, as `addauth` of zkCli takes it (`digest:user:password`). Blank lines
+ * and lines that start with # are left out. A file, as a flag would show the secret to every user of the machine.
+ * Throws USAGE.
+ */
+export const readAuthFile = (file: string): Auth[] => {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (e) {
+    throw new KmigError('USAGE', `the file of credentials ${file} can't be read: ${messageOf(e)}`, {
+      cause: e,
+    })
+  }
+  return text.split(/\r?\n/).flatMap((line, i) => {
+    if (line.trim() === '' || line.startsWith('#')) return []
+    const [, scheme, secret] = /^([\w-]+):(.+)$/.exec(line) ?? []
+    if (scheme && secret && (scheme !== 'digest' || secret.includes(':'))) {
+      return [{ scheme, secret: Buffer.from(secret) }]
+    }
+    throw new KmigError('USAGE', `${file}:${i + 1}: not scheme:secret`, {
+      try: ['write one a line, for example digest:user:password'],
+    })
+  })
+}

@@ -1,0 +1,4 @@
+import ZkCopy from '../../commands/zkcopy.ts'
+
+ZkCopy.id = 'zkcopy'
+await ZkCopy.run(process.argv.slice(2), import.meta.url)
