@@ -91,6 +91,7 @@ export const makePlan = ({
 }
 
 const blockersOf = (mirror: MirrorPlan, { mentions }: Plan, accepted: readonly string[]): string[] => [
+  ...(mirror.topics.length === 0 ? ['no topic is chosen: see --topics and --exclude'] : []),
   ...mirror.topics.flatMap(({ topic, action, why }) =>
     action === 'refuse' ? [`topic ${topic}: ${why}`] : [],
   ),
