@@ -58,9 +58,9 @@ export class Cluster implements AsyncDisposable {
   #turn = 0
 
   private constructor(options: ClusterOptions) {
-    const { bootstrap, clientId, security, timeoutMs } = options
+    const { bootstrap, clientId, security, timeoutMs, pool } = options
     this.bootstrap = bootstrap
-    this.#links = new Links({ clientId, security, timeoutMs })
+    this.#links = new Links({ clientId, security, timeoutMs, pool })
   }
 
   /** Tries every bootstrap address once. Throws UNREACHABLE with each address and why, or what the first broker refused. */

@@ -12,6 +12,7 @@ import {
 import { Reader, Writer } from '../wire/index.ts'
 import type { Api } from './api.ts'
 import { brokerError, ERROR } from './errors.ts'
+import type { FramePool } from './frame-pool.ts'
 import { Frames } from './framing.ts'
 import { ApiVersions } from './messages/index.ts'
 
@@ -25,6 +26,8 @@ export type ConnectionOptions = {
   /** For the connection and the negotiation of versions together; default 10,000 ms. */
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
+  /** Where the memory of large answers comes from; default new memory each. */
+  pool?: FramePool | undefined
 }
 export type SendOptions = {
   timeoutMs: number
@@ -41,7 +44,7 @@ type Pending = {
   reject(reason: unknown): void
 }
 
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 64 * 1024
 
 /**
  * One TCP connection to one broker. Requests are written in the order of the calls to `send`, without waiting for answers;
@@ -66,12 +69,12 @@ export class Connection implements AsyncDisposable {
   #timerAt = Number.POSITIVE_INFINITY
   #versions = new Map<number, readonly [min: number, max: number]>()
 
-  private constructor(address: HostPort, clientId: string) {
+  private constructor(address: HostPort, clientId: string, pool: FramePool | undefined) {
     this.address = address
     this.#clientId = clientId
     this.#where = formatHostPort(address)
     this.ended = this.#end.promise
-    const frames = new Frames(body => this.#answer(body))
+    const frames = new Frames(Buffer.allocUnsafeSlow(READ_BYTES), body => this.#answer(body), pool)
     this.#socket = connect({
       host: address.host,
       port: address.port,
@@ -79,7 +82,7 @@ export class Connection implements AsyncDisposable {
       keepAlive: true,
       keepAliveInitialDelay: 30_000,
       onread: {
-        buffer: Buffer.allocUnsafeSlow(READ_BYTES),
+        buffer: () => frames.room(),
         callback: (bytes, buffer) => {
           this.bytesIn += bytes
           try {
@@ -101,7 +104,7 @@ export class Connection implements AsyncDisposable {
 
   /** Throws UNREACHABLE, TIMEOUT, DISCONNECTED, PROTOCOL, UNSUPPORTED, or the signal's reason. */
   static async open(address: HostPort, options: ConnectionOptions = {}): Promise<Connection> {
-    const { clientId = 'kmig', security, timeoutMs = 10_000, signal } = options
+    const { clientId = 'kmig', security, timeoutMs = 10_000, signal, pool } = options
     signal?.throwIfAborted()
     if (security && security.protocol !== 'PLAINTEXT') {
       throw new KmigError(
@@ -112,7 +115,7 @@ export class Connection implements AsyncDisposable {
         },
       )
     }
-    const connection = new Connection(address, clientId)
+    const connection = new Connection(address, clientId, pool)
     try {
       const start = performance.now()
       await connection.#connected(timeoutMs, signal)

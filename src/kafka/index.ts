@@ -28,6 +28,7 @@ export {
   needsMetadata,
 } from './errors.ts'
 export type { DeleteRecordsAsk, EpochAsk, EpochEnd, ListedOffset, OffsetAsk } from './fan-out.ts'
+export { FramePool } from './frame-pool.ts'
 export {
   type CommitResult,
   type CommittedOffset,

@@ -1,4 +1,4 @@
-import { type Cluster, type Connection, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
+import { type Cluster, type Connection, type FramePool, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
 import { deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { Inlet } from './inlet.ts'
@@ -20,6 +20,8 @@ const AGAIN_MS = 500
 const DRAIN_MS = 8_000
 
 export type EngineOptions = {
+  /** The source cluster's own pool of memory for large answers. */
+  pool: FramePool
   source: Cluster
   target: Cluster
   lanes: readonly Lane[]
@@ -249,6 +251,7 @@ export class Engine implements AsyncDisposable {
     const known = this.#inlets.get(connection)
     if (known) return known
     const inlet = new Inlet(connection, {
+      pool: this.#options.pool,
       signal: this.#end.signal,
       full: () => this.#options.lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
       fed: () => {

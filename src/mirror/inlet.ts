@@ -3,7 +3,9 @@ import {
   type Connection,
   ERROR,
   Fetch,
+  type FramePool,
   kafkaError,
+  type Piece,
   type Recoded,
   type ResponseOf,
   recode,
@@ -16,17 +18,17 @@ import { Wake } from './wake.ts'
  * What an answer may hold: grows while answers come fast, shrinks while they are slow, so that a thin link is neither
  * silent for long nor past its deadline. A batch that is larger comes whole all the same.
  */
-const FETCH_BYTES = { least: 256 << 10, first: 1 << 20, most: 8 << 20 }
+const FETCH_BYTES = { least: 256 << 10, first: 1 << 20, most: 4 << 20 }
 const FAST_MS = 250
 const SLOW_MS = 1_000
-const PARTITION_BYTES = 2 << 20
+const PARTITION_BYTES = 1 << 20
 /** How long the broker may wait for new records; short while a lane of this inlet is held back, as it would wait too. */
 const LONG_POLL_MS = 500
 const HELD_BACK_POLL_MS = 10
 const TIMEOUT_MS = 30_000
 const READ_COMMITTED = 1
 /** A lane asks for no more while it holds this; what all lanes together may hold is the mirror's to say. */
-const LANE_BYTES = 6 << 20
+const LANE_BYTES = 4 << 20
 
 const RECODE = { passFrom: { plain: 12 << 10, packed: 4 << 10 }, mergeTo: 512 << 10 }
 
@@ -35,12 +37,34 @@ type Part = ResponseOf<typeof Fetch>['topics'][number]['partitions'][number]
 export type InletOptions = {
   /** Ends the loop; an answer that comes later is dropped. */
   signal: AbortSignal
+  pool: FramePool
   /** Whether all lanes together hold too much. */
   full(): boolean
   /** Lanes got something. */
   fed(): void
   /** This broker no longer leads a lane's partition, or can't tell. */
   strayed(lane: Lane, why: string): void
+}
+
+/** The memory of one answer: it goes back to the pool when the last batch that lies in it has landed. */
+class Frame {
+  readonly #pool: FramePool
+  #users = 1
+  memory: ArrayBufferLike | undefined
+
+  constructor(pool: FramePool) {
+    this.#pool = pool
+  }
+  hold(pieces: readonly Piece[]): void {
+    for (const piece of pieces) {
+      if (piece.bytes.buffer !== this.memory) continue
+      this.#users++
+      piece.done = () => this.close()
+    }
+  }
+  close(): void {
+    if (--this.#users === 0 && this.memory instanceof ArrayBuffer) this.#pool.give(this.memory)
+  }
 }
 
 /** The fetch side of one connection to one broker: long polls for all its lanes that have room. Source: MIRROR.md 3. */
@@ -117,15 +141,18 @@ export class Inlet {
     )
     if (answer.errorCode !== 0)
       throw brokerError(answer.errorCode, `fetch from ${this.connection.address.host}`)
+    const frame = new Frame(this.#options.pool)
     let bytes = 0
     for (const { topic, partitions } of answer.topics) {
       for (const part of partitions) {
         bytes += part.records?.length ?? 0
+        frame.memory = part.records?.buffer ?? frame.memory
         const to = asked.get(`${topic}-${part.partition}`)
         if (to && to.generation === to.lane.generation && to.lane.phase.at === 'copying')
-          this.#give(to.lane, part)
+          this.#give(to.lane, part, frame)
       }
     }
+    frame.close()
     this.#adapt(bytes, performance.now() - asking)
     this.#options.fed()
   }
@@ -136,7 +163,7 @@ export class Inlet {
     else if (ms > SLOW_MS) this.#bytes = Math.max(FETCH_BYTES.least, this.#bytes / 2)
   }
 
-  #give(lane: Lane, part: Part): void {
+  #give(lane: Lane, part: Part, frame: Frame): void {
     if (part.errorCode !== 0) {
       this.#failed(lane, part)
       return
@@ -152,6 +179,7 @@ export class Inlet {
         from: lane.wanted,
         stamp: base => lane.stampOf(base),
       })
+      frame.hold(got.pieces)
       lane.offer(got.pieces, got.next, got.stop)
     } catch (e) {
       if (!isKmigError(e)) throw e

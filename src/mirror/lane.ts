@@ -79,6 +79,11 @@ export class Lane {
   generation = 0
   /** The source's log end (high watermark) and last stable offset, as of the last answer. */
   sourceEnd: Offset | undefined
+  /** When it first asked for records, and when the last of them landed; ms of the monotonic clock. */
+  readonly times: { began: number | undefined; landed: number | undefined } = {
+    began: undefined,
+    landed: undefined,
+  }
   /** Bytes that are held for it. */
   held = 0
 
@@ -163,7 +168,7 @@ export class Lane {
     const index = this.#flying.indexOf(piece)
     if (index < 0) return // it was given up by a doubt, which reads back what became of it
     this.#flying.splice(index, 1)
-    this.held -= piece.bytes.length
+    this.#release(piece)
     if (this.#phase.at === 'stopped') return
     if (at !== piece.base) {
       this.stop(
@@ -181,6 +186,7 @@ export class Lane {
       return
     }
     this.#count(piece)
+    this.times.landed = performance.now()
     if (this.#phase.at === 'doubt') return // the read-back moves `acked`
     if (index > 0) throw bug(`${this.where}: answers out of order at ${at}`)
     this.#proven = true
@@ -226,8 +232,8 @@ export class Lane {
     while (this.#queue[0] && this.#queue[0].base + BigInt(this.#queue[0].count) <= end) {
       const piece = this.#queue.shift()
       if (!piece) break
-      this.held -= piece.bytes.length
       this.#count(piece)
+      this.#release(piece)
     }
     if ((this.#queue[0]?.base ?? this.wanted) !== end) {
       this.#drop()
@@ -238,12 +244,14 @@ export class Lane {
     this.#proven = false
     this.#phase = { at: end < this.start ? 'padding' : this.start > 0n ? 'trimming' : 'copying' }
     if (this.#phase.at === 'padding') this.#pad()
+    if (this.#phase.at === 'copying') this.times.began ??= performance.now()
     this.#endIfDone()
   }
 
   /** Padding is gone from the target: records can follow. The first goes alone, as after any doubt. */
   trimmed(): void {
     if (this.#phase.at !== 'trimming') return
+    this.times.began ??= performance.now()
     this.#phase = { at: 'copying' }
     this.#proven = false
     if (this.wanted < this.acked) this.wanted = this.acked
@@ -278,6 +286,11 @@ export class Lane {
     return this.acked <= this.start
   }
 
+  #release(piece: Piece): void {
+    this.held -= piece.bytes.length
+    piece.done?.()
+  }
+
   #pad(): void {
     let base: bigint = this.wanted
     while (this.#queue.length < PADS_AHEAD && base < this.start) {
@@ -308,7 +321,6 @@ export class Lane {
 
   #drop(): void {
     this.generation++
-    this.held -= this.#queue.reduce((sum, piece) => sum + piece.bytes.length, 0)
-    this.#queue = []
+    for (const piece of this.#queue.splice(0)) this.#release(piece)
   }
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { releaseOf } from '../inventory/index.ts'
-import { alterTopicConfigs, Cluster, createTopics, InitProducerId } from '../kafka/index.ts'
+import { alterTopicConfigs, Cluster, createTopics, FramePool, InitProducerId } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
@@ -8,7 +8,7 @@ import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
 import { planTopics, type TopicPlan } from './plan.ts'
 import { meter } from './progress.ts'
-import { type MirrorReport, partitionReport } from './report.ts'
+import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
 
 /** What a mirror would do, or does. */
@@ -35,6 +35,7 @@ export class Mirror implements AsyncDisposable {
   readonly target: Cluster
   readonly name: string
   readonly #options: MirrorOptions
+  readonly #pool: FramePool
   readonly #started = performance.now()
   readonly #resources = new AsyncDisposableStack()
   #plan: MirrorPlan
@@ -43,7 +44,8 @@ export class Mirror implements AsyncDisposable {
   #lanes: Lane[] = []
   #groups: GroupReport = { rows: [], refused: [] }
 
-  private constructor(options: MirrorOptions, source: Cluster, target: Cluster) {
+  private constructor(options: MirrorOptions, source: Cluster, target: Cluster, pool: FramePool) {
+    this.#pool = pool
     this.#options = options
     this.source = source
     this.target = target
@@ -61,7 +63,8 @@ export class Mirror implements AsyncDisposable {
   static async open(options: MirrorOptions): Promise<Mirror> {
     await using opened = new AsyncDisposableStack()
     const { from, to, signal } = options
-    const source = opened.use(await Cluster.open({ bootstrap: from.bootstrap, signal }))
+    const pool = new FramePool()
+    const source = opened.use(await Cluster.open({ bootstrap: from.bootstrap, signal, pool }))
     const target = opened.use(await Cluster.open({ bootstrap: to.bootstrap, signal }))
     if (source.clusterId === target.clusterId) {
       throw new KmigError(
@@ -72,7 +75,7 @@ export class Mirror implements AsyncDisposable {
         },
       )
     }
-    const mirror = new Mirror(options, source, target)
+    const mirror = new Mirror(options, source, target, pool)
     const topic = await StateTopic.read(target, mirror.name, { signal })
     mirror.#state = topic && new MirrorState(topic)
     await mirror.#replan()
@@ -125,6 +128,7 @@ export class Mirror implements AsyncDisposable {
     this.#resources.defer(() => stop.abort())
     this.#engine = this.#resources.use(
       new Engine({
+        pool: this.#pool,
         source: this.source,
         target: this.target,
         lanes: this.#lanes,
@@ -383,6 +387,7 @@ export class Mirror implements AsyncDisposable {
       name: this.name,
       ...this.#ends,
       ms: Math.round(performance.now() - this.#started),
+      copyMs: copyMs(this.#lanes),
       records: partitions.reduce((sum, each) => sum + each.records, 0n),
       bytes: partitions.reduce((sum, each) => sum + each.bytes, 0n),
       partitions,

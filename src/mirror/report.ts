@@ -26,6 +26,8 @@ export type MirrorReport = {
   source: { name: string; clusterId: string }
   target: { name: string; clusterId: string }
   ms: number
+  /** From the first question for records to the last that landed. */
+  copyMs: number
   records: bigint
   bytes: bigint
   partitions: PartitionReport[]
@@ -49,6 +51,13 @@ export const partitionReport = (lane: Lane): PartitionReport => {
       exit: stopped.exit,
     },
   }
+}
+
+/** ms from the first question for records to the last record that landed. */
+export const copyMs = (lanes: readonly Lane[]): number => {
+  const began = Math.min(...lanes.map(({ times }) => times.began ?? Number.POSITIVE_INFINITY))
+  const landed = Math.max(...lanes.map(({ times }) => times.landed ?? 0))
+  return landed > began ? Math.round(landed - began) : 0
 }
 
 /** Where several codes apply: loss, authorization, unreachable, partial. */

@@ -41,6 +41,7 @@ export const reportShape = {
   source: side,
   target: side,
   ms: z.number(),
+  copyMs: z.number(),
   records: int64,
   bytes: int64,
   partitions: z.array(partition),

@@ -41,7 +41,7 @@ export const progressOf = (event: MirrorProgress): { text: string; part?: number
 
 /** The report for people. */
 export const reportText = (report: MirrorReport): string => {
-  const { name, source, target, ms, records, bytes, partitions, groups: moved } = report
+  const { name, source, target, ms, copyMs, records, bytes, partitions, groups: moved } = report
   const sum = (of: 'passed' | 'merged' | 'reencoded') =>
     formatCount(partitions.reduce((total, each) => total + each[of], 0))
   const count = (...kinds: string[]) =>
@@ -52,7 +52,7 @@ export const reportText = (report: MirrorReport): string => {
   )
   return [
     `mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId})`,
-    `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)} (${formatRate(bytes, ms)})`,
+    `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)}${copyMs > 0 ? `, copied at ${formatRate(bytes, copyMs)}` : ''}`,
     `  ${plural(partitions.length, 'partition')} with identical offsets; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
     `  group offsets: ${count('committed')} copied, ${count('unchanged')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
     ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),

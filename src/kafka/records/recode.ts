@@ -12,6 +12,8 @@ export type Piece = {
   how: 'passed' | 'merged' | 'reencoded'
   /** Source batches that went into it. */
   batches: number
+  /** Called once, when nobody needs `bytes` any more. */
+  done?: (() => void) | undefined
 }
 
 export type RecodeOptions = {
