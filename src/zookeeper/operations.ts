@@ -55,13 +55,13 @@ export const setAcl: Operation<At & { acl: Acl; aversion: number }, Stat> = {
   write: (to, { path, acl, aversion }) => to.string32(path).raw(acl).int32(aversion),
   read: readStat,
 }
-/** Flushes what the leader has to the server of this session. */
-export const sync: Operation<At, void> = {
+/** Flushes what the leader has to the server of this session. The reply is the path. */
+export const sync: Operation<At, string> = {
   name: 'sync',
   opcode: 9,
   repeatable: true,
   write: (to, { path }) => to.string32(path),
-  read: nothing,
+  read: from => from.string32(),
 }
 
 export type CreateRequest = At & { data: Buffer | null; acl: Acl; ephemeral?: boolean }

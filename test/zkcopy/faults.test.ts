@@ -1,0 +1,153 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
+import { type FakeOptions, FakeServer, type Fault } from '../zookeeper/fake-server.ts'
+
+const MULTI = 14
+const plant = (server: FakeServer, count: number) => {
+  server.put('/app', 'root')
+  for (let p = 0; p < 5; p++) {
+    server.put(`/app/p${p}`, `parent ${p}`)
+    for (let i = 0; i < count; i++) server.put(`/app/p${p}/n${i}`, `node ${i}`)
+  }
+}
+const content = (server: FakeServer, root: string) =>
+  [...server.nodes]
+    .filter(([path]) => path === root || path.startsWith(`${root}/`))
+    .map(([path, { data, acl }]) => [path.slice(root.length), String(data), acl.toString('latin1')])
+    .sort(([a = ''], [b = '']) => (a < b ? -1 : 1))
+
+const copied = async (
+  faults: { source?: FakeOptions; target?: FakeOptions; count?: number },
+  options: Partial<ZkCopyOptions> = {},
+) => {
+  const source = await FakeServer.start(faults.source)
+  const target = await FakeServer.start(faults.target)
+  plant(source, faults.count ?? 40)
+  const run = (more: Partial<ZkCopyOptions> = {}) =>
+    zkcopy({
+      from: { servers: [source.address], chroot: '/app' },
+      to: { servers: [target.address], chroot: '/copy/of/app' },
+      batch: 10,
+      withinMs: 2_000,
+      signal: new AbortController().signal,
+      ...options,
+      ...more,
+    })
+  return {
+    ...{ source, target, run },
+    async [Symbol.asyncDispose]() {
+      await source[Symbol.asyncDispose]()
+      await target[Symbol.asyncDispose]()
+    },
+  }
+}
+const nthMulti = (nth: number, fault: Fault) => {
+  let multis = 0
+  return ({ opcode }: { opcode: number }) => (opcode === MULTI && ++multis === nth ? fault : undefined)
+}
+
+for (const fault of ['lose-request', 'lose-reply', 'cut-reply'] as const) {
+  for (const nth of [1, 2, 9, 21]) {
+    test(`multi ${nth} under ${fault}: the copy goes on and is equal, a second run writes nothing`, async () => {
+      await using fakes = await copied({ target: { fault: nthMulti(nth, fault), resumes: () => true } })
+      const report = await fakes.run()
+      expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+      expect(report.repaired).toBeGreaterThan(0)
+      expect(await fakes.run()).toMatchObject({ created: 0, updated: 0, multis: 0 })
+    })
+  }
+}
+
+test('connections lost at any requests of either side, sessions expired or not, leave equal trees', async () => {
+  const losses = fc.array(fc.nat(60), { maxLength: 6 })
+  const kinds = fc.constantFrom<Fault>('lose-request', 'lose-reply', 'cut-reply')
+  await fc.assert(
+    fc.asyncProperty(losses, losses, kinds, fc.boolean(), async (atSource, atTarget, fault, resumes) => {
+      const at =
+        (numbers: number[]) =>
+        ({ number, opcode }: { number: number; opcode: number }) =>
+          opcode !== -11 && numbers.includes(number) ? fault : undefined
+      await using fakes = await copied({
+        source: { fault: at(atSource), resumes: () => resumes },
+        target: { fault: at(atTarget), resumes: () => resumes },
+        count: 20,
+      })
+      await fakes.run()
+      expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+    }),
+    { numRuns: 40 },
+  )
+}, 60_000)
+
+test('one operation that the server closes upon is found by halving, and named', async () => {
+  await using fakes = await copied({ target: { maxBytes: 3_000 } })
+  fakes.source.put('/app/p1/poison', 'x'.repeat(5_000))
+  await expect(fakes.run()).rejects.toMatchObject({
+    code: 'ZK',
+    message: expect.stringContaining('p1/poison'),
+  })
+  expect(fakes.target.nodes.has('/copy/of/app/p4')).toBe(true)
+}, 60_000)
+
+test('a znode that somebody else writes between our read and our write is read again and put right', async () => {
+  let foreign = (): void => {}
+  await using fakes = await copied({
+    target: {
+      fault: ({ opcode }) => {
+        if (opcode === MULTI) foreign()
+        return undefined
+      },
+    },
+  })
+  await fakes.run()
+  fakes.source.put('/app/p0', 'new')
+  foreign = () => {
+    foreign = () => {}
+    const node = fakes.target.nodes.get('/copy/of/app/p0')
+    if (node) Object.assign(node, { version: node.version + 1, data: Buffer.from('somebody else') })
+  }
+  const report = await fakes.run()
+  expect(report.foreign).toEqual({ count: 1, first: ['/copy/of/app/p0'] })
+  expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+})
+
+test('a parent that somebody deletes on the target during the copy is made again', async () => {
+  let multis = 0
+  const gone = (): void => {
+    for (const path of fakes.target.nodes.keys()) {
+      if (path.startsWith('/copy/of/app/p')) fakes.target.nodes.delete(path)
+    }
+  }
+  await using fakes = await copied({
+    target: {
+      fault: ({ opcode }) => {
+        if (opcode === MULTI && ++multis === 4) gone()
+        return undefined
+      },
+    },
+  })
+  const report = await fakes.run()
+  expect(report.repaired).toBeGreaterThan(0)
+  await fakes.run()
+  expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+})
+
+test('an aborted copy waits for what is outstanding and writes nothing more', async () => {
+  const stop = new AbortController()
+  let multis = 0
+  await using fakes = await copied({
+    target: {
+      fault: ({ opcode }) => {
+        if (opcode === MULTI && ++multis === 3) stop.abort(new Error('enough'))
+        return undefined
+      },
+    },
+  })
+  await expect(fakes.run({ signal: stop.signal })).rejects.toThrow('enough')
+  const written = fakes.target.nodes.size
+  expect(written).toBeGreaterThan(10)
+  expect(written).toBeLessThan(200)
+  await fakes.run({ signal: new AbortController().signal })
+  expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+})

@@ -1,0 +1,284 @@
+import { once } from 'node:events'
+import { createServer, type Server, type Socket } from 'node:net'
+import { Reader, Writer } from '../../src/wire/index.ts'
+import { OPEN_ACL } from '../../src/zookeeper/index.ts'
+
+type FakeNode = {
+  data: Buffer | null
+  acl: Buffer
+  version: number
+  aversion: number
+  owner: bigint
+  mzxid: bigint
+}
+/** What the server does with a request instead of answering it. */
+export type Fault =
+  /** Applies it and closes the connection without an answer. */
+  | 'lose-reply'
+  /** Closes the connection without applying it. */
+  | 'lose-request'
+  /** Applies it, sends half of the answer and closes. */
+  | 'cut-reply'
+  /** Applies nothing, answers nothing, pings included, from here on. */
+  | 'silence'
+export type FakeOptions = {
+  /** Asked for each request but pings. */
+  fault?: (request: { opcode: number; number: number; bytes: number }) => Fault | undefined
+  multiRead?: 'yes' | 'unimplemented' | 'close'
+  /** Requests above it close the connection without a word, as a real server does. */
+  maxBytes?: number
+  timeoutMs?: number
+  /** Whether a session is still known when its client comes back. */
+  resumes?: () => boolean
+}
+
+const STRIDE = new Map([
+  [1, 'create'],
+  [2, 'delete'],
+  [5, 'set'],
+  [13, 'check'],
+  [4, 'data'],
+  [8, 'children'],
+])
+
+/** A ZooKeeper of one tree in this process, for what a real one can't be made to do. Held to the golden bytes by use. */
+export class FakeServer implements AsyncDisposable {
+  readonly nodes = new Map<string, FakeNode>()
+  /** Opcode of each request that came, pings left out. */
+  readonly requests: number[] = []
+  connections = 0
+  sessionsBegun = 0
+  #options: FakeOptions
+  #server: Server
+  #sockets = new Set<Socket>()
+  #zxid = 0n
+  private constructor(options: FakeOptions) {
+    this.#options = options
+    this.#server = createServer(socket => this.#accept(socket))
+    this.put('/', null)
+  }
+  static async start(options: FakeOptions = {}): Promise<FakeServer> {
+    const fake = new FakeServer(options)
+    fake.#server.listen(0, '127.203.0.3')
+    await once(fake.#server, 'listening')
+    return fake
+  }
+  get port(): number {
+    const address = this.#server.address()
+    return typeof address === 'object' && address ? address.port : 0
+  }
+  get address(): { host: string; port: number } {
+    return { host: '127.203.0.3', port: this.port }
+  }
+  put(path: string, data: string | null): void {
+    this.nodes.set(path, {
+      ...{ data: data === null ? null : Buffer.from(data), acl: OPEN_ACL },
+      ...{ version: 0, aversion: 0, owner: 0n, mzxid: ++this.#zxid },
+    })
+  }
+  /** Ends every connection, as a server that dies does. */
+  drop(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.drop()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #accept(socket: Socket): void {
+    this.connections++
+    this.#sockets.add(socket)
+    let held = Buffer.alloc(0)
+    let greeted = false
+    let silent = false
+    socket.on('error', () => {})
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('data', chunk => {
+      held = Buffer.concat([held, chunk])
+      while (held.length >= 4 && held.length >= 4 + held.readInt32BE(0) && !socket.destroyed) {
+        const bytes = held.readInt32BE(0)
+        const frame = Buffer.from(held.subarray(4, 4 + bytes))
+        held = held.subarray(4 + bytes)
+        if (silent) continue
+        if (!greeted) {
+          greeted = true
+          socket.write(this.#greet(new Reader(frame)))
+        } else if (this.#serve(socket, frame) === 'silence') silent = true
+      }
+    })
+  }
+
+  #greet(from: Reader): Buffer {
+    from.int32()
+    from.int64()
+    from.int32()
+    const asked = from.int64()
+    const known = asked === 0n || (this.#options.resumes?.() ?? true)
+    if (asked === 0n) this.sessionsBegun++
+    const session = asked === 0n ? BigInt(0x1000 + this.sessionsBegun) : asked
+    const to = new Writer()
+      .int32(37)
+      .int32(0)
+      .int32(known ? (this.#options.timeoutMs ?? 6_000) : 0)
+    return to
+      .int64(known ? session : 0n)
+      .bytes32(Buffer.alloc(16))
+      .bool(false)
+      .toBuffer()
+  }
+
+  #serve(socket: Socket, frame: Buffer): Fault | undefined {
+    const from = new Reader(frame)
+    const [xid, opcode] = [from.int32(), from.int32()]
+    if (opcode === 11) {
+      socket.write(framed(reply(-2, this.#zxid, 0)))
+      return undefined
+    }
+    this.requests.push(opcode)
+    const { maxBytes = 1_048_575, multiRead = 'yes', fault } = this.#options
+    const does = fault?.({ opcode, number: this.requests.length, bytes: frame.length })
+    const closes = frame.length > maxBytes || (opcode === 22 && multiRead === 'close')
+    if (does === 'silence') return does
+    if (does === 'lose-request' || closes) {
+      socket.destroy()
+      return does
+    }
+    if (opcode === 100) {
+      socket.write(framed(reply(-4, this.#zxid, 0)))
+      return undefined
+    }
+    if (opcode === 22 && multiRead === 'unimplemented') {
+      socket.write(framed(reply(xid, this.#zxid, -6)))
+      return undefined
+    }
+    const body = new Writer()
+    const code = opcode === 14 || opcode === 22 ? this.#many(from, body) : this.#one(opcode, from, body)
+    const bytes = framed(
+      Buffer.concat([reply(xid, this.#zxid, code), code === 0 ? body.toBuffer() : Buffer.alloc(0)]),
+    )
+    if (does === 'lose-reply') socket.destroy()
+    else if (does === 'cut-reply') socket.end(bytes.subarray(0, Math.floor(bytes.length / 2)))
+    else if (opcode === -11) socket.end(bytes)
+    else socket.write(bytes)
+    return does
+  }
+
+  #many(from: Reader, to: Writer): number {
+    const before = new Map([...this.nodes].map(([path, node]) => [path, { ...node }]))
+    const results: { type: number; code: number; body: Writer }[] = []
+    let failed = false
+    for (;;) {
+      const type = from.int32()
+      if (from.bool()) break
+      from.int32()
+      const body = new Writer()
+      const kind = STRIDE.get(type)
+      const code = this.#one(type, from, body)
+      const reads = kind === 'data' || kind === 'children'
+      results.push({ type, code: failed ? -2 : code, body })
+      if (code !== 0 && !reads) failed = true
+    }
+    if (failed) {
+      this.nodes.clear()
+      for (const [path, node] of before) this.nodes.set(path, node)
+    }
+    for (const { type, code, body } of results) {
+      const error = code !== 0 || failed
+      to.int32(error ? -1 : type)
+        .bool(false)
+        .int32(code)
+      if (error) to.int32(code)
+      else to.raw(body.toBuffer())
+    }
+    to.int32(-1).bool(true).int32(-1)
+    return 0
+  }
+
+  #one(opcode: number, from: Reader, to: Writer): number {
+    if (opcode === -11) return 0
+    const path = from.string32()
+    const node = this.nodes.get(path)
+    switch (opcode) {
+      case 1: {
+        const data = from.nullableBytes32()
+        const start = from.position
+        from.array32(() => [from.int32(), from.string32(), from.string32()])
+        const acl = Buffer.from(from.buffer.subarray(start, from.position))
+        from.int32()
+        if (node) return -110
+        if (!this.nodes.has(path.slice(0, path.lastIndexOf('/')) || '/')) return -101
+        this.put(path, null)
+        Object.assign(this.nodes.get(path) as FakeNode, { data: data && Buffer.from(data), acl })
+        to.string32(path)
+        return 0
+      }
+      case 2: {
+        const version = from.int32()
+        if (!node) return -101
+        if (this.#names(path).length > 0) return -111
+        if (version !== -1 && version !== node.version) return -103
+        this.nodes.delete(path)
+        return 0
+      }
+      case 5: {
+        const data = from.nullableBytes32()
+        const version = from.int32()
+        if (!node) return -101
+        if (version !== -1 && version !== node.version) return -103
+        Object.assign(node, {
+          data: data && Buffer.from(data),
+          version: node.version + 1,
+          mzxid: ++this.#zxid,
+        })
+        this.#stat(path, node, to)
+        return 0
+      }
+      case 7: {
+        const start = from.position
+        from.array32(() => [from.int32(), from.string32(), from.string32()])
+        const acl = Buffer.from(from.buffer.subarray(start, from.position))
+        if (!node) return -101
+        Object.assign(node, { acl, aversion: node.aversion + 1 })
+        this.#stat(path, node, to)
+        return 0
+      }
+      case 9:
+        to.string32(path)
+        return 0
+      case 13: {
+        const version = from.int32()
+        return !node ? -101 : version !== -1 && version !== node.version ? -103 : 0
+      }
+      default:
+    }
+    if (opcode !== 6) from.bool()
+    if (!node) return -101
+    if (opcode === 4) to.nullableBytes32(node.data)
+    if (opcode === 6) to.raw(node.acl)
+    if (opcode === 8) to.array32(this.#names(path), name => to.string32(name))
+    else this.#stat(path, node, to)
+    return 0
+  }
+
+  #names(path: string): string[] {
+    const prefix = path === '/' ? '/' : `${path}/`
+    const below = [...this.nodes.keys()].filter(one => one !== '/' && one.startsWith(prefix))
+    return below.map(one => one.slice(prefix.length)).filter(name => !name.includes('/'))
+  }
+
+  #stat(path: string, node: FakeNode, to: Writer): void {
+    to.int64(1n)
+      .int64(node.mzxid)
+      .int64(1n)
+      .int64(BigInt(node.mzxid) * 1_000n)
+    to.int32(node.version).int32(0).int32(node.aversion).int64(node.owner)
+    to.int32(node.data?.length ?? 0)
+      .int32(this.#names(path).length)
+      .int64(1n)
+  }
+}
+
+const reply = (xid: number, zxid: bigint, code: number): Buffer =>
+  new Writer().int32(xid).int64(zxid).int32(code).toBuffer()
+const framed = (body: Buffer): Buffer => Buffer.concat([new Writer().int32(body.length).toBuffer(), body])
