@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { releaseOf } from '../inventory/index.ts'
-import { alterTopicConfigs, Cluster, createTopics, FramePool, InitProducerId } from '../kafka/index.ts'
+import { alterTopicConfigs, Cluster, FramePool } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
 import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
 import { planTopics, type TopicPlan } from './plan.ts'
+import { identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
@@ -22,8 +23,6 @@ export type MirrorPlan = {
   cutover: CutoverState | undefined
 }
 
-/** Offsets of padding that take about ten minutes. */
-const PADDING_LIMIT = 5_000_000_000n
 const PROGRESS_MS = 250
 
 /**
@@ -117,10 +116,12 @@ export class Mirror implements AsyncDisposable {
     const known = await StateTopic.read(this.target, this.name, this.#during)
     this.#state = known && new MirrorState(known)
     await this.#replan()
-    this.#refuse(afterCutover)
+    refuse(this.#plan, { afterCutover, paddingLimit: this.#options.paddingLimit })
     this.#state ??= new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
-    const identity = await this.#identity(this.#state)
-    const topics = await this.#prepare(this.#state)
+    const { source, target } = this
+    const how = { source, target, plan: this.#plan, state: this.#state, ...this.#options }
+    const identity = await identityOf(how)
+    const topics = await prepareTopics(how)
     this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => this.#lane(topic, partition, topics.get(topic), identity)),
     )
@@ -142,127 +143,6 @@ export class Mirror implements AsyncDisposable {
     this.#engine.start()
     const { on } = this.#options
     if (on) this.#resources.use(meter(this.#lanes, { on, everyMs: PROGRESS_MS }))
-  }
-
-  #refuse(afterCutover: boolean): void {
-    const { topics, cutover } = this.#plan
-    const refused = topics.filter(({ action }) => action === 'refuse')
-    if (topics.length === 0) {
-      throw new KmigError('TOPIC_MISSING', `no topic of '${this.#options.from.name}' is chosen`, {
-        try: ['see --topics and --exclude'],
-      })
-    }
-    if (cutover && !afterCutover) {
-      throw new KmigError(
-        'CUT_OVER',
-        `mirror ${this.name} was ended by cutover ${cutover.run} at ${cutover.at}: the clients are on '${this.#options.to.name}'`,
-        {
-          try: ['kmig cutover rollback, if they have not written there yet'],
-        },
-      )
-    }
-    if (refused.length > 0) {
-      throw new KmigError(
-        'TARGET_NOT_EMPTY',
-        refused.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; '),
-        {
-          try: [
-            `leave them out: ${refused.map(({ topic }) => `--exclude ${topic}`).join(' ')}`,
-            'or delete them on the target, if nobody needs what they hold',
-          ],
-        },
-      )
-    }
-    const padding = topics
-      .flatMap(({ partitions }) => partitions)
-      .reduce((sum, each) => sum + each.padding, 0n)
-    const limit = this.#options.paddingLimit ?? PADDING_LIMIT
-    if (padding > limit) {
-      throw new KmigError(
-        'NEEDS_CONSENT',
-        `identical offsets need ${padding} offsets of padding, about ${padding / 8_000_000n} s; the limit is ${limit}`,
-        {
-          try: [`--padding-limit ${padding}`],
-        },
-      )
-    }
-  }
-
-  async #identity(state: MirrorState): Promise<Identity> {
-    const { source, target } = this
-    const known = state.identity
-    if (known && known.sourceClusterId !== source.clusterId) {
-      throw new KmigError(
-        'PREFLIGHT',
-        `mirror ${this.name} copies cluster ${known.sourceClusterId}, '${this.#options.from.name}' is ${source.clusterId}`,
-        {
-          try: ['give this mirror another --name'],
-        },
-      )
-    }
-    if (known) return known
-    const newId = async () =>
-      await target.any(
-        InitProducerId,
-        { transactionalId: null, transactionTimeoutMs: 0 },
-        { ...this.#during, errorOf: answer => answer.errorCode },
-      )
-    const [data, control] = [await newId(), await newId()]
-    const identity: Identity = {
-      schema: 1,
-      sourceClusterId: source.clusterId,
-      targetClusterId: target.clusterId,
-      producerId: data.producerId,
-      producerEpoch: data.producerEpoch,
-      controlProducerId: control.producerId,
-    }
-    await state.setIdentity(identity, this.#during)
-    return identity
-  }
-
-  /** Makes the topics that are missing, holds the settings of all, and remembers them before anything is written. */
-  async #prepare(state: MirrorState): Promise<Map<string, TopicState>> {
-    const { topics } = this.#plan
-    const missing = topics.filter(({ action }) => action === 'create')
-    await createTopics(
-      this.target,
-      missing.map(({ topic, partitions, replicationFactor, configs }) => ({
-        name: topic,
-        partitions: partitions.length,
-        replicationFactor,
-        configs: { ...configs.final, ...configs.held },
-      })),
-      this.#during,
-    )
-    for (const { topic, partitions, replicationFactor } of missing) {
-      this.#options.on?.({ kind: 'topic-created', topic, partitions: partitions.length, replicationFactor })
-    }
-    for (const { topic, action, configs } of topics) {
-      if (action !== 'create')
-        await alterTopicConfigs(this.target, topic, { set: configs.held, delete: [] }, this.#during)
-    }
-    const ids = new Map(
-      (
-        await this.target.metadata(
-          topics.map(({ topic }) => topic),
-          this.#during,
-        )
-      ).map(meta => [meta.name, meta.topicId]),
-    )
-    const states = new Map<string, TopicState>()
-    for (const { topic, sourceId, action, partitions, configs } of topics) {
-      const known = action === 'resume' ? state.topic(topic) : undefined
-      const starts = known?.starts ?? partitions.map(({ start }) => start)
-      states.set(topic, {
-        sourceId,
-        targetId: ids.get(topic) ?? '',
-        starts,
-        final: configs.final,
-        held: configs.held,
-      })
-    }
-    await state.setTopics(states, this.#during)
-    return states
   }
 
   #lane(

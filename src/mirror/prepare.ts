@@ -1,0 +1,127 @@
+import { alterTopicConfigs, type Cluster, createTopics, InitProducerId } from '../kafka/index.ts'
+import { type During, KmigError } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+import type { MirrorPlan } from './mirror.ts'
+import type { Identity, MirrorState, TopicState } from './state.ts'
+
+/** Offsets of padding that take about ten minutes. */
+const PADDING_LIMIT = 5_000_000_000n
+const PADDING_PER_SECOND = 8_000_000n
+
+export type RefuseOptions = { afterCutover: boolean; paddingLimit?: bigint | undefined }
+
+/** Throws what forbids to act on a plan: TOPIC_MISSING, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Writes nothing. */
+export const refuse = (
+  plan: MirrorPlan,
+  { afterCutover, paddingLimit = PADDING_LIMIT }: RefuseOptions,
+): void => {
+  const { name, topics, cutover, source, target } = plan
+  const refused = topics.filter(({ action }) => action === 'refuse')
+  const padding = topics.flatMap(({ partitions }) => partitions).reduce((sum, each) => sum + each.padding, 0n)
+  if (topics.length === 0) {
+    throw new KmigError('TOPIC_MISSING', `no topic of '${source.name}' is chosen`, {
+      try: ['see --topics and --exclude'],
+    })
+  }
+  if (cutover && !afterCutover) {
+    const what = `mirror ${name} was ended by cutover ${cutover.run} at ${cutover.at}: the clients are on '${target.name}'`
+    throw new KmigError('CUT_OVER', what, {
+      try: ['kmig cutover rollback, if they have not written there yet'],
+    })
+  }
+  if (refused.length > 0) {
+    const what = refused.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; ')
+    const without = refused.map(({ topic }) => `--exclude ${topic}`).join(' ')
+    throw new KmigError('TARGET_NOT_EMPTY', what, {
+      try: [`leave them out: ${without}`, 'or delete them on the target, if nobody needs what they hold'],
+    })
+  }
+  if (padding > paddingLimit) {
+    const what = `identical offsets need ${padding} offsets of padding, about ${padding / PADDING_PER_SECOND} s; the limit is ${paddingLimit}`
+    throw new KmigError('NEEDS_CONSENT', what, { try: [`--padding-limit ${padding}`] })
+  }
+}
+
+export type PrepareOptions = During<MirrorEvent> & {
+  source: Cluster
+  target: Cluster
+  plan: MirrorPlan
+  state: MirrorState
+}
+
+/** The producer ids of this mirror: remembered, or new and remembered before anything is written with them. */
+export const identityOf = async ({
+  source,
+  target,
+  plan,
+  state,
+  signal,
+}: PrepareOptions): Promise<Identity> => {
+  const known = state.identity
+  if (known && known.sourceClusterId !== source.clusterId) {
+    const what = `mirror ${plan.name} copies cluster ${known.sourceClusterId}, '${plan.source.name}' is ${source.clusterId}`
+    throw new KmigError('PREFLIGHT', what, { try: ['give this mirror another --name'] })
+  }
+  if (known) return known
+  const newId = () =>
+    target.any(
+      InitProducerId,
+      { transactionalId: null, transactionTimeoutMs: 0 },
+      { signal, errorOf: answer => answer.errorCode },
+    )
+  const [data, control] = [await newId(), await newId()]
+  const identity: Identity = {
+    schema: 1,
+    sourceClusterId: source.clusterId,
+    targetClusterId: target.clusterId,
+    producerId: data.producerId,
+    producerEpoch: data.producerEpoch,
+    controlProducerId: control.producerId,
+  }
+  await state.setIdentity(identity, { signal })
+  return identity
+}
+
+/** Makes the topics that are missing, holds the settings of all, and remembers them before a record is written. */
+export const prepareTopics = async ({
+  target,
+  plan,
+  state,
+  signal,
+  on,
+}: PrepareOptions): Promise<Map<string, TopicState>> => {
+  const { topics } = plan
+  const missing = topics.filter(({ action }) => action === 'create')
+  await createTopics(
+    target,
+    missing.map(({ topic, partitions, replicationFactor, configs }) => ({
+      name: topic,
+      partitions: partitions.length,
+      replicationFactor,
+      configs: { ...configs.final, ...configs.held },
+    })),
+    { signal },
+  )
+  for (const { topic, partitions, replicationFactor } of missing) {
+    on?.({ kind: 'topic-created', topic, partitions: partitions.length, replicationFactor })
+  }
+  for (const { topic, action, configs } of topics) {
+    if (action !== 'create') await alterTopicConfigs(target, topic, { set: configs.held }, { signal })
+  }
+  const names = topics.map(({ topic }) => topic)
+  const ids = new Map((await target.metadata(names, { signal })).map(meta => [meta.name, meta.topicId]))
+  const states = new Map<string, TopicState>()
+  for (const { topic, sourceId, action, partitions, configs } of topics) {
+    const known = action === 'resume' ? state.topic(topic) : undefined
+    const starts = known?.starts ?? partitions.map(({ start }) => start)
+    states.set(topic, {
+      sourceId,
+      targetId: ids.get(topic) ?? '',
+      starts,
+      final: configs.final,
+      held: configs.held,
+    })
+  }
+  await state.setTopics(states, { signal })
+  return states
+}
