@@ -9,9 +9,13 @@ type OclifError = Error & { oclif?: { exit?: number | false }; parse?: unknown }
 export const isQuietExit = (e: unknown): boolean =>
   e instanceof Error && 'code' in e && (e.code === 'EEXIT' || e.code === 'EPIPE')
 
-/** What oclif writes around the text of an error that a flag's parser threw. */
+/** What oclif writes around the text of an error. */
 const withoutOclif = (message: string): string =>
-  message.replace(/^Parsing (--[\w-]+) \n\t/, '$1: ').replace(/\nSee more help with --help\s*$/, '')
+  message
+    .replace(/^Parsing (--[\w-]+) \n\t/, '$1: ')
+    .replace(/\nSee more help with --help\s*$/, '')
+    .replace(/^The following errors? occurred:\n/, '')
+    .replace(/^ +/gm, '')
 
 /** Any thrown value by code, message, what to try and exit code. Unknown ones are BUG, exit 1. */
 export const failureOf = (e: unknown, help: string): Failure => {

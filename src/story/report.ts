@@ -40,6 +40,26 @@ export const demoShape = {
   }),
 }
 
+/** Whether everything arrived once and in order, the files and clients moved, and the way back worked. */
+export const isGood = ({ znodes, rollback, cutover, logs }: Omit<DemoReport, 'ok'>): boolean => {
+  const { records, ...wrong } = logs.totals
+  return (
+    Object.values(wrong).every(n => n === 0) &&
+    logs.skipped + logs.reread + logs.faults.length === 0 &&
+    records > logs.oldRecords &&
+    logs.oldRecords > 0 &&
+    logs.offsetsIdentical &&
+    znodes.equal &&
+    znodes.copied > 0 &&
+    rollback.changed.length > 0 &&
+    rollback.restored &&
+    rollback.clientsBack &&
+    cutover.changed.length > 0 &&
+    cutover.clientsMoved &&
+    cutover.wayBackRefused
+  )
+}
+
 const row = (name: string, value: string, good: boolean) =>
   `  ${name.padEnd(40)}${value}${good ? '' : '   <- WRONG'}`
 const yes = (name: string, fact: boolean) => row(name, fact ? 'yes' : 'no', fact)
@@ -53,7 +73,7 @@ export const demoText = (report: DemoReport): string => {
     '',
     `verdict: ${report.ok ? 'everything arrived, and the way back worked' : 'FAILED'} (${formatDuration(report.ms)})`,
     row('records on the old cluster', formatCount(logs.oldRecords), logs.oldRecords > 0),
-    row('records on the new cluster', formatCount(totals.records), totals.records > 0),
+    row('records on the new cluster', formatCount(totals.records), totals.records > logs.oldRecords),
     none('records lost', totals.lost),
     none('records repeated', totals.repeated),
     none('records out of order', totals.outOfOrder),

@@ -48,7 +48,8 @@ describe('the executable', () => {
   })
 })
 
-describe.skipIf(old === undefined)('under a Node that is too old (skipped: none on this machine)', () => {
+const title = `under a Node that is too old${old ? '' : ' (skipped: none on this machine)'}`
+describe.skipIf(old === undefined)(title, () => {
   const node = old ?? ''
   test('the project’s own Node takes over', async () => {
     const { code, stdout } = await kmig(['--version'], { node })
