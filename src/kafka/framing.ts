@@ -10,8 +10,9 @@ const MAX_FIRST_BYTES = 1 << 20
 const DIRECT_BYTES = 64 * 1024
 
 /**
- * Cuts a byte stream into frames (int32 length, body). Each body is one fresh Buffer, so that views of it stay valid; big
- * ones are read into their place and never copied. Throws PROTOCOL for a length that no broker sends.
+ * Cuts a byte stream into frames (int32 length, body). Each body has memory of its own (from the pool, if there is one),
+ * so that views of it stay valid; big ones are read into their place and never copied. Throws PROTOCOL for a length that no
+ * broker sends.
  */
 export class Frames {
   #onFrame: (body: Buffer) => void
@@ -37,7 +38,10 @@ export class Frames {
 
   /** Takes bytes, which may lie in what `room` gave. */
   push(chunk: Buffer): void {
-    if (this.#body && chunk.buffer === this.#body.buffer) return this.#filled(this.#body, chunk.length)
+    if (this.#body && chunk.buffer === this.#body.buffer) {
+      this.#filled(this.#body, chunk.length)
+      return
+    }
     for (let at = 0; at < chunk.length; ) {
       if (this.#body) {
         const part = Math.min(this.#body.length - this.#bodyBytes, chunk.length - at)
