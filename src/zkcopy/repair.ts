@@ -1,4 +1,4 @@
-import { KmigError, messageOf, sleep } from '../kit/index.ts'
+import { backoffMs, KmigError, messageOf, sleep } from '../kit/index.ts'
 import { type Answer, CODE, must } from '../zookeeper/index.ts'
 import type { AclTable } from './acls.ts'
 import { type Batch, type BatchLimits, type Change, pack } from './change.ts'
@@ -20,8 +20,8 @@ export type RepairOptions = {
   send(batch: Batch): Promise<Outcome>
   signal: AbortSignal
 }
-/** Enough to halve 1,000 operations down to one, and try that twice more. */
-const ATTEMPTS = 12
+/** Tries besides those that halve a batch down to one operation. */
+const ATTEMPTS = 5
 
 /**
  * Brings about what a batch should have: reads its znodes again, drops what is done, sends the rest. From the second
@@ -32,12 +32,14 @@ export const repair = async (outcome: Outcome, options: RepairOptions): Promise<
   const { limits, tally, signal, send } = options
   tally.repaired++
   let { open, why } = outcome
+  const most = Math.min(limits.ops, open.length)
+  const attempts = ATTEMPTS + Math.ceil(Math.log2(most))
   for (let attempt = 0; open.length > 0; attempt++) {
     signal.throwIfAborted()
-    if (attempt === ATTEMPTS) throw stuck(open, why)
-    if (attempt > 0) await sleep(Math.min(2_000, 25 * 2 ** attempt), signal)
+    if (attempt === attempts) throw stuck(open, { attempts, why })
+    if (attempt > 0) await sleep(backoffMs(attempt), signal)
     const left = await reread(open, options)
-    const ops = Math.max(1, Math.ceil(limits.ops / 2 ** Math.max(0, attempt - 1)))
+    const ops = Math.max(1, Math.ceil(most / 2 ** Math.max(0, attempt - 1)))
     open = []
     for await (const batch of pack([left], { ops, bytes: limits.bytes })) {
       const again = await send(batch)
@@ -92,13 +94,16 @@ const deleted = (path: string): KmigError =>
     try: ['stop what writes to the target, and run the copy again'],
   })
 
-const stuck = (open: readonly Change[], why: KmigError | undefined): KmigError => {
+const stuck = (
+  open: readonly Change[],
+  { attempts, why }: { attempts: number; why: KmigError | undefined },
+): KmigError => {
   const first = open[0] as Change
   const what = `${first.kind} ${first.path}${open.length > 1 ? ` and ${open.length - 1} more` : ''}`
   const lost = why?.code === 'DISCONNECTED'
   return new KmigError(
     lost ? 'ZK' : 'ZK_CONFLICT',
-    `${what} failed ${ATTEMPTS} times on the target: ${messageOf(why)}`,
+    `${what} failed ${attempts} times on the target: ${messageOf(why)}`,
     {
       cause: why,
       try: lost

@@ -35,12 +35,12 @@ type Call = {
   name: string
   opcode: number
   repeatable: boolean
-  /** Requests in it; the first has `xid`, the others follow. */
+  /** Requests in it, with the xids from `xid` on. */
   count: number
   xid: number
   answered: number
   sentAt: number
-  /** Connections that were lost under it. */
+  /** Connections that were lost under it since its last answer. */
   losses: number
   encode(to: Writer, index: number): void
   settle(reply: ReplyFrame, index: number): void
@@ -138,11 +138,10 @@ export class ZkSession implements AsyncDisposable {
 
   #send(connection: Connection, call: Call): void {
     if (this.#xid > MAX_XID - call.count) this.#xid = 0
-    call.xid = this.#xid + 1
-    call.answered = 0
+    call.xid = this.#xid + 1 - call.answered // what was answered before a loss is not asked again
     call.sentAt = performance.now()
     this.#sent.push(call)
-    for (let i = 0; i < call.count; i++) {
+    for (let i = call.answered; i < call.count; i++) {
       const frame = new Writer(REQUEST_BYTES)
       this.#xid++
       call.encode(frame.int32(0).int32(this.#xid).int32(call.opcode), i)
@@ -165,6 +164,7 @@ export class ZkSession implements AsyncDisposable {
       throw reply.body.fail(`reply ${reply.xid} from ${this.address} where ${wanted} is due`)
     }
     const index = call.answered++
+    call.losses = 0
     if (call.answered === call.count) this.#sent.shift()
     try {
       call.settle(reply, index)
