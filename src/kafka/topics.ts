@@ -1,7 +1,7 @@
 import { backoffMs, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import type { AskOptions, Cluster } from './cluster.ts'
 import { brokerError, ERROR, isRetriable } from './errors.ts'
-import { CreatePartitions, CreateTopics, DeleteTopics } from './messages/index.ts'
+import { CreatePartitions, CreateTopics, DeleteTopics, EARLIEST } from './messages/index.ts'
 import type { TopicMetadata } from './routes.ts'
 
 /** `configs` are those that differ from the cluster's defaults. */
@@ -60,7 +60,7 @@ const failure = (what: string, name: string, errorCode: number, detail: string |
     : brokerError(errorCode, `${what} of topic '${name}'`, detail)
 
 /**
- * Creates topics and waits until each partition has a leader; gives their metadata, ids included.
+ * Creates topics and waits until each partition has a leader that takes requests; gives their metadata, ids included.
  * Throws BROKER (TOPIC_ALREADY_EXISTS, INVALID_CONFIG, POLICY_VIOLATION, ...), AUTHORIZATION.
  */
 export const createTopics = async (
@@ -82,11 +82,13 @@ export const createTopics = async (
     },
   })
   const names = topics.map(({ name }) => name)
-  return await until(cluster, names, options, 'has no leader yet', found => {
+  const made = await until(cluster, names, options, 'has no leader yet', found => {
     const wanted = topics.find(({ name }) => name === found.name)?.partitions
     const led = found.partitions.filter(({ leader }) => leader >= 0)
     return found.error === ERROR.NONE && led.length >= (wanted ?? 0)
   })
+  await ready(cluster, made, options)
+  return made
 }
 
 /** Deletes topics and waits until no broker that is asked knows them. Throws TOPIC_MISSING, BROKER, AUTHORIZATION. */
@@ -125,12 +127,22 @@ export const createPartitions = async (
     },
   })
   const names = topics.map(({ name }) => name)
-  return await until(cluster, names, options, 'has too few partitions with a leader', found => {
+  const grown = await until(cluster, names, options, 'has too few partitions with a leader', found => {
     const wanted = topics.find(({ name }) => name === found.name)?.partitions ?? 0
     return found.partitions.filter(({ leader }) => leader >= 0).length >= wanted
   })
+  await ready(cluster, grown, options)
+  return grown
 }
 const INVALID_PARTITIONS = 37
+
+/** A broker may be named as leader before it knows so itself, and would refuse the first batches. */
+const ready = async (cluster: Cluster, topics: readonly TopicMetadata[], options: AskOptions) => {
+  const asks = topics.flatMap(({ name, partitions }) =>
+    partitions.map(({ partition }) => ({ topic: name, partition, timestamp: EARLIEST })),
+  )
+  await cluster.listOffsets(asks, options)
+}
 
 const until = async (
   cluster: Cluster,

@@ -14,6 +14,23 @@ import { type Asked, FakeBroker, type Handler } from './fake-broker.ts'
 const code = (expected: string, message: RegExp = /./) =>
   expect.objectContaining({ code: expected, message: expect.stringMatching(message) })
 
+type Offsets = { topics: { topic: string; partitions: { partition: number }[] }[] }
+const offsetsFrom =
+  (verdict: (asked: Asked, partition: number) => { errorCode?: number; offset?: bigint }): Handler =>
+  asked => {
+    const { topics } = asked.request as Offsets
+    asked.reply({
+      throttleTimeMs: 0,
+      topics: topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition }) => {
+          const { errorCode = 0, offset = -1n } = verdict(asked, partition)
+          return { partition, errorCode, timestamp: -1n, offset, leaderEpoch: 0 }
+        }),
+      })),
+    })
+  }
+
 type Part = { leader: number; leaderEpoch?: number; errorCode?: number }
 /** A cluster of fake brokers, numbered from 1, whose topics a test may change. */
 class FakeCluster implements AsyncDisposable {
@@ -26,7 +43,9 @@ class FakeCluster implements AsyncDisposable {
   static async listen(size: number, handlers: Record<string, Handler> = {}): Promise<FakeCluster> {
     const cluster = new FakeCluster()
     const Metadata: Handler = ({ request, reply }) => reply(cluster.#metadata(request))
-    for (let i = 0; i < size; i++) cluster.brokers.push(await FakeBroker.listen({ Metadata, ...handlers }))
+    const ListOffsets = offsetsFrom(() => ({ offset: 0n }))
+    for (let i = 0; i < size; i++)
+      cluster.brokers.push(await FakeBroker.listen({ Metadata, ListOffsets, ...handlers }))
     return cluster
   }
   nodeId(broker: FakeBroker): number {
@@ -71,22 +90,6 @@ class FakeCluster implements AsyncDisposable {
   }
 }
 
-type Offsets = { topics: { topic: string; partitions: { partition: number }[] }[] }
-const offsetsFrom =
-  (verdict: (asked: Asked, partition: number) => { errorCode?: number; offset?: bigint }): Handler =>
-  asked => {
-    const { topics } = asked.request as Offsets
-    asked.reply({
-      throttleTimeMs: 0,
-      topics: topics.map(({ topic, partitions }) => ({
-        topic,
-        partitions: partitions.map(({ partition }) => {
-          const { errorCode = 0, offset = -1n } = verdict(asked, partition)
-          return { partition, errorCode, timestamp: -1n, offset, leaderEpoch: 0 }
-        }),
-      })),
-    })
-  }
 const latest = (partitions: number[]) =>
   partitions.map(partition => ({ topic: 't', partition, timestamp: LATEST }))
 
