@@ -5,6 +5,7 @@ import { type Leader, partitionKey, type TopicMetadata } from './routes.ts'
 
 /** What the fan-out needs of a cluster. */
 export type Leaders = {
+  readonly closed: boolean
   leaderOf(topic: string, partition: number): Leader | undefined
   metadata(topics: readonly string[], options: Limits): Promise<TopicMetadata[]>
   connection(nodeId: number, purpose: string, signal?: AbortSignal | undefined): Promise<Connection>
@@ -81,7 +82,7 @@ export const byLeader = async <A extends Ask, R>(
       return outcome !== undefined && passing(ask, outcome)
     })
     const pause = backoffMs(attempt)
-    if (left.length === 0 || performance.now() + pause - start > withinMs) break
+    if (left.length === 0 || cluster.closed || performance.now() + pause - start > withinMs) break
     await sleep(pause, signal)
   }
   return outcomes

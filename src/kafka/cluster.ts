@@ -238,7 +238,8 @@ export class Cluster implements AsyncDisposable {
         return await work(attempt, { timeoutMs, signal, withinMs: end - performance.now() })
       } catch (e) {
         const pause = backoffMs(attempt)
-        if (options.signal?.aborted || !canPass(e) || performance.now() + pause > end) throw e
+        const over = options.signal?.aborted || this.closed || performance.now() + pause > end
+        if (over || !canPass(e)) throw e
         await sleep(pause, options.signal)
       }
     }
@@ -261,6 +262,11 @@ export class Cluster implements AsyncDisposable {
   /** Moves log starts up; gives the new ones, keyed by `partitionKey`. */
   deleteRecords(asks: readonly DeleteRecordsAsk[], options: AskOptions = {}): Promise<Map<string, bigint>> {
     return deleteRecords(this, asks, options)
+  }
+
+  /** Whether it was disposed of: nothing is tried again any more. */
+  get closed(): boolean {
+    return this.#links.closed
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -13,6 +13,10 @@ export class Links implements AsyncDisposable {
     this.#options = options
   }
 
+  get closed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
   /** `name` says in errors whose address it is. */
   async get(
     key: string,

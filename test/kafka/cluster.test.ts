@@ -274,6 +274,8 @@ describe('connections', () => {
     await cluster[Symbol.asyncDispose]()
     expect(connection.closed).toBe(true)
     await expect(cluster.connection(1, 'fetch')).rejects.toEqual(code('DISCONNECTED'))
+    await expect(cluster.any(InitProducerId, {})).rejects.toEqual(code('DISCONNECTED'))
+    await expect(cluster.listOffsets(latest([0]))).rejects.toThrow()
   })
 })
 
