@@ -13,13 +13,14 @@ import {
 import { Mirror } from '../mirror/index.ts'
 import type { CutoverEvent } from './events.ts'
 import { execute, settle } from './execute.ts'
+import { whatStays } from './left-behind.ts'
 import { livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
 import type { Ports } from './ports.ts'
 import { type CutoverReport, makeReport, placeOf } from './report.ts'
-import { listRuns, Run, type RunRecord, type RunSide } from './run-directory.ts'
-import { isEnd } from './states.ts'
+import { listRuns, Run, type RunRecord, type RunSide, type RunSubject } from './run-directory.ts'
+import { isEnd, type StateName } from './states.ts'
 import { LEAST_WINDOW_MS } from './still.ts'
 
 export type CutoverSide = { name: string; bootstrap: readonly HostPort[]; zookeeper?: string | undefined }
@@ -78,14 +79,19 @@ export class Cutover implements AsyncDisposable {
 
   /** What would be done. Throws DISCOVERY_EMPTY, DISCOVERY_INVALID, DISCOVERY_NO_MATCH. */
   async plan(): Promise<CutoverPlan> {
-    const run = this.#unfinished()
-    return this.#planOf(await this.#files(), run)
+    return await this.#planOf(await this.#files(), this.#unfinished())
   }
 
-  #planOf(files: Plan, run: RunRecord | undefined): CutoverPlan {
+  async #planOf(files: Plan, run: RunRecord | undefined): Promise<CutoverPlan> {
     const { stillForMs = 10_000, acceptMentions = [] } = this.#options
     const unfinished = run && { run: run.id, at: run.last?.at ?? 'planned' }
-    return makePlan({ mirror: this.mirror.plan, files, stillForMs, acceptMentions, unfinished })
+    const { plan: mirror, source } = this.mirror
+    const leftBehind = await whatStays(source, {
+      mirror,
+      groups: this.#options.groups,
+      signal: this.#life.signal,
+    })
+    return makePlan({ mirror, files, leftBehind, stillForMs, acceptMentions, unfinished })
   }
 
   async #files(): Promise<Plan> {
@@ -122,11 +128,11 @@ export class Cutover implements AsyncDisposable {
       `cutover of mirror ${this.mirror.name}`,
     )
     const found = this.#unfinished()
-    if (found?.last?.at === 'rolling-back') throw unfinishedWayBack(found)
+    if (found) await this.#refuseOther(found)
     if (found)
       await settle(found.last, yamlDirectory(this.#options.discovery, { journalDir: found.directory }))
     const files = await this.#files()
-    const plan = this.#planOf(files, found)
+    const plan = await this.#planOf(files, found)
     refuseBlocked(plan)
     if (!found) {
       refuseChanged(plan, agreed)
@@ -134,7 +140,7 @@ export class Cutover implements AsyncDisposable {
       if (done?.last?.at === 'switched' && files.files.length === 0)
         return await this.#report(done, { already: true })
     }
-    await using run = found ? await Run.open(found) : await this.#create(files.root)
+    await using run = await Run.begin(stateDir, this.#subject(files.root), found)
     const ports = this.#ports(run)
     const log = { id: run.header.id, last: run.last, append: run.append.bind(run) }
     const made = { root: files.root, files: files.files }
@@ -146,20 +152,37 @@ export class Cutover implements AsyncDisposable {
     )
   }
 
-  async #create(root: string): Promise<Run> {
-    const { stateDir, from, to, topics = [], exclude = [], groups = [] } = this.#options
+  /** A run that has begun to write can only go on with the same files, and in the same direction. */
+  async #refuseOther({ id, header, last }: RunRecord): Promise<void> {
+    if (last?.at === 'rolling-back') {
+      throw new KmigError('PREFLIGHT', `run ${id} was going back when it was killed`, {
+        try: [`kmig cutover rollback --run ${id}`],
+      })
+    }
+    const { root } = await readDirectory(this.#options.discovery, { signal: this.#options.signal })
+    if (root === header.discovery || !(last && WRITING.has(last.at))) return
+    throw new KmigError('PREFLIGHT', `run ${id} was killed while it wrote files in ${header.discovery}`, {
+      try: [
+        `finish it: --discovery ${header.discovery} --execute`,
+        `or take it back: kmig cutover rollback --run ${id}`,
+      ],
+    })
+  }
+
+  #subject(root: string): RunSubject {
+    const { from, to, topics = [], exclude = [], groups = [] } = this.#options
     const { source, target, name } = this.mirror
     const side = ({ name, bootstrap, zookeeper }: CutoverSide, clusterId: string): RunSide => ({
       ...{ name, clusterId, zookeeper },
       bootstrap: bootstrap.map(formatHostPort),
     })
-    return await Run.create(stateDir, {
+    return {
       from: side(from, source.clusterId),
       to: side(to, target.clusterId),
       mirror: name,
       discovery: root,
       ...{ topics, exclude, groups },
-    })
+    }
   }
 
   #ports(run: Run): Ports {
@@ -201,10 +224,7 @@ export class Cutover implements AsyncDisposable {
 export const lockOf = (stateDir: string, { target, name }: Pick<Mirror, 'target' | 'name'>): string =>
   join(stateDir, 'locks', `${target.clusterId}.${name}.cutover.lock`)
 
-const unfinishedWayBack = ({ id }: RunRecord): KmigError =>
-  new KmigError('PREFLIGHT', `run ${id} was going back when it was killed`, {
-    try: [`kmig cutover rollback --run ${id}`],
-  })
+const WRITING: ReadonlySet<StateName> = new Set(['switching', 'files-written', 'aborting'])
 
 const refuseChanged = (plan: CutoverPlan, agreed: CutoverPlan | undefined): void => {
   if (!agreed || plan.discovery.diff === agreed.discovery.diff) return

@@ -13,8 +13,8 @@ const MOVED: readonly number[] = [
 ]
 
 /**
- * High watermark and log end of partitions. ListOffsets `latest` is the high watermark only; the end of the leader's log
- * is what OffsetForLeaderEpoch answers for the current epoch, asked with that epoch, so that a deposed leader can't
+ * Last stable offset and log end of partitions. ListOffsets `latest` is what consumers may read; the end of the leader's
+ * log is what OffsetForLeaderEpoch answers for the current epoch, asked with that epoch, so that a deposed leader can't
  * answer. Brokers that tell no epochs (before 2.1) are asked by ListOffsets alone. Source: KIP-320, CUTOVER.md 5.
  */
 export const logEnds = async (
@@ -50,12 +50,12 @@ export const logEnds = async (
   }
   const latest = await cluster.listOffsets(
     wheres.map(where => ({ ...where, timestamp: -1n })),
-    options,
+    { ...options, isolation: 'read_committed' },
   )
   return new Map(
-    [...latest].map(([key, { offset: hw }]) => {
-      const leo = leos.get(key) ?? hw
-      return [key, { hw, leo: leo > hw ? leo : hw }] // the second answer is the later one
+    [...latest].map(([key, { offset: stable }]) => {
+      const leo = leos.get(key) ?? stable
+      return [key, { stable, leo: leo > stable ? leo : stable }] // the second answer is the later one
     }),
   )
 }

@@ -1,6 +1,7 @@
 import type { Finding, Mention, Plan, PlannedEntry } from '../discovery/index.ts'
-import { KmigError } from '../kit/index.ts'
+import { KmigError, plural } from '../kit/index.ts'
 import type { MirrorPlan } from '../mirror/index.ts'
+import type { LeftBehind } from './left-behind.ts'
 
 export type PlannedTopic = {
   topic: string
@@ -26,6 +27,8 @@ export type CutoverPlan = {
     /** Unified diff of the files. */
     diff: string
   }
+  /** Topics and groups of the old cluster that stay there, though its clients leave. */
+  leftBehind: LeftBehind
   /** What will be done, one line each. */
   actions: string[]
   /** What keeps `--execute` from starting. */
@@ -39,6 +42,7 @@ export type CutoverPlan = {
 export type PlanInput = {
   mirror: MirrorPlan
   files: Plan
+  leftBehind: LeftBehind
   stillForMs: number
   /** Files whose mentions of the old cluster the operator has seen and accepts. */
   acceptMentions: readonly string[]
@@ -48,6 +52,7 @@ export type PlanInput = {
 export const makePlan = ({
   mirror,
   files,
+  leftBehind,
   stillForMs,
   acceptMentions,
   unfinished,
@@ -76,13 +81,14 @@ export const makePlan = ({
       findings: files.findings,
       diff: files.diff,
     },
+    leftBehind,
     actions: [
-      `copy what is left of ${partitions} partitions of ${topics.length} topics, until caught up`,
+      `copy what is left of ${plural(partitions, 'partition')} of ${plural(topics.length, 'topic')}, until caught up`,
       `see that the log ends of '${mirror.source.name}' stand still for ${stillForMs / 1_000} s: nobody writes (you stop the writers)`,
       'copy up to that cut, and see that the new cluster ends exactly there',
       'wait for live groups to read to the end, then set all group offsets',
       'give the topics their own settings (retention, compaction, timestamps) on the new cluster',
-      `rewrite ${changing.length} entries in ${files.files.length} files; clients re-read them when they restart`,
+      `rewrite ${plural(files.files.length, 'file')}, for ${changing.map(({ cluster }) => cluster).join(', ') || 'no cluster'}; clients re-read them when they restart`,
     ],
     blockers: blockersOf(mirror, files, acceptMentions),
     cutover: mirror.cutover,

@@ -1,8 +1,11 @@
 import type { DiscoveryStore } from '../discovery/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 
-/** Log ends by `topic-partition`. `hw` is what consumers may read; `leo` is what the leader's log holds. */
-export type End = { leo: bigint; hw: bigint }
+/**
+ * Log ends by `topic-partition`. `leo`: what the leader's log holds. `stable`: up to where it is replicated and no
+ * transaction is open, so that every consumer may read it (last stable offset).
+ */
+export type End = { leo: bigint; stable: bigint }
 export type Ends = ReadonlyMap<string, End>
 
 /** A group with members on the old cluster that has not read everything yet. */

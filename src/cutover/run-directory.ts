@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bug, Journal, KmigError, readJournal } from '../kit/index.ts'
 import type { State } from './states.ts'
 
-/** What a run is of; the first line of its journal. Addresses are kept, so that going back needs no configuration. */
+/** What a run is of; each execution begins with one. Addresses are kept, so that going back needs no configuration. */
 export type RunHeader = {
   kind: 'run'
   schemaVersion: 1
@@ -18,6 +18,7 @@ export type RunHeader = {
   exclude: readonly string[]
   groups: readonly string[]
 }
+export type RunSubject = Omit<RunHeader, 'kind' | 'schemaVersion' | 'id'>
 export type RunSide = { name: string; clusterId: string; bootstrap: string[]; zookeeper?: string | undefined }
 
 export type StateLine = { kind: 'state'; atMs: number; state: State }
@@ -38,14 +39,14 @@ const journalOf = (directory: string): string => join(directory, 'cutover.journa
 const readRun = (stateDir: string, id: string): RunRecord | undefined => {
   const directory = join(runsOf(stateDir), id)
   const { entries } = readJournal<Line>(journalOf(directory))
-  const [header, ...rest] = entries
-  if (header?.kind !== 'run') return undefined // it died before its first line
+  const header = entries.findLast(line => line.kind === 'run')
+  if (!header) return undefined // it died before its first line
   if (header.schemaVersion !== 1) {
     throw new KmigError('STATE_DAMAGED', `${directory} was written by another version of kmig`, {
       try: ['use the version of kmig that wrote it'],
     })
   }
-  const states = rest.filter(line => line.kind === 'state')
+  const states = entries.filter(line => line.kind === 'state')
   return { id, directory, header, states, last: states.at(-1)?.state }
 }
 
@@ -94,8 +95,9 @@ export class Run implements AsyncDisposable {
     this.#journal = journal
   }
 
-  static async create(stateDir: string, of: Omit<RunHeader, 'kind' | 'schemaVersion' | 'id'>): Promise<Run> {
-    const id = newId()
+  /** A new run, or one that goes on, with what this execution is of. */
+  static async begin(stateDir: string, of: RunSubject, known?: RunRecord | undefined): Promise<Run> {
+    const id = known?.id ?? newId()
     const directory = join(runsOf(stateDir), id)
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const journal = await Journal.open<Line>(journalOf(directory))

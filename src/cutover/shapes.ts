@@ -36,6 +36,7 @@ export const cutoverPlanShape = {
     ),
     diff: z.string(),
   }),
+  leftBehind: z.object({ topics: z.array(z.string()), groups: groups.shape.left }),
   actions: z.array(z.string()),
   blockers: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),

@@ -18,7 +18,7 @@ export type StillOptions = {
 
 /**
  * Proves that nobody writes to the old cluster: the log end of every partition, asked of its leader by
- * OffsetForLeaderEpoch, stands still for the window, and what consumers may read has come up to it.
+ * OffsetForLeaderEpoch, stands still for the window, and consumers may read up to it: replicated, no transaction open.
  * Throws STILL_WRITTEN, naming partitions and how far they grew. Source: CUTOVER.md 5.
  */
 export const proveStill = async (
@@ -35,7 +35,7 @@ export const proveStill = async (
     const now = await look()
     const ms = clock.now() - from
     refuseGrowth(first, leosOf(now), ms)
-    const settled = [...now.values()].every(({ leo, hw }) => leo === hw)
+    const settled = [...now.values()].every(({ leo, stable }) => leo === stable)
     if (ms >= windowMs && settled) {
       const proof = { windowMs, sweeps, partitions: first.size, fromMs, toMs: clock.wall() }
       return { ends: first, proof }
@@ -87,13 +87,12 @@ export const stillWritten = (message: string): KmigError =>
   })
 
 const unsettled = (now: Ends): KmigError => {
-  const behind = [...now].filter(([, { leo, hw }]) => leo !== hw)
+  const behind = [...now]
+    .filter(([, { leo, stable }]) => leo !== stable)
+    .map(([where, { leo, stable }]) => `${where}: ${stable} of ${leo}`)
   return new KmigError(
     'PREFLIGHT',
-    `records of the old cluster are not replicated yet: ${behind
-      .slice(0, SHOWN)
-      .map(([where, { leo, hw }]) => `${where}: ${hw} of ${leo}`)
-      .join(', ')}`,
-    { try: ['bring the followers of these partitions back'] },
+    `the old cluster holds records that nobody may read yet: ${behind.slice(0, SHOWN).join(', ')}`,
+    { try: ['bring the followers of these partitions back', 'end the transaction that is open there'] },
   )
 }

@@ -67,7 +67,7 @@ export const cutoverProgressOf = (event: CutoverEvent): { text: string; part?: n
 }
 
 export const cutoverPlanText = (plan: CutoverPlan): string => {
-  const { from, to, topics, discovery, actions, blockers, cutover, unfinished } = plan
+  const { from, to, topics, discovery, leftBehind, actions, blockers, cutover, unfinished } = plan
   const left = topics.reduce((sum, topic) => sum + topic.left, 0n)
   return [
     `plan: '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}); nothing was changed`,
@@ -77,6 +77,10 @@ export const cutoverPlanText = (plan: CutoverPlan): string => {
         `${path}:${line}: ${cluster} ${is === 'change' ? 'moves' : 'names the new cluster already'}`,
     ),
     ...discovery.findings.map(findingText),
+    ...(leftBehind.topics.length > 0
+      ? [`STAYS on '${from.name}', though its clients leave: ${shortened(leftBehind.topics)}`]
+      : []),
+    ...leftBehind.groups.map(({ group, why }) => `STAYS on '${from.name}': group ${group}: ${why}`),
     ...actions.map((action, i) => `${i + 1}. ${action}`),
     ...(cutover ? [`cutover ${cutover.run} has switched at ${cutover.at}`] : []),
     ...(unfinished
@@ -85,6 +89,9 @@ export const cutoverPlanText = (plan: CutoverPlan): string => {
     ...blockers.map(blocker => `BLOCKED: ${blocker}`),
   ].join('\n')
 }
+
+const shortened = (names: readonly string[]): string =>
+  names.length > 10 ? `${names.slice(0, 10).join(', ')} and ${names.length - 10} more` : names.join(', ')
 
 const groupLines = ({ groups, partitions, left }: GroupsMoved): string[] => [
   `  offsets of ${plural(groups, 'group')} on ${plural(partitions, 'partition')}`,

@@ -114,6 +114,10 @@ servers('kmig cutover', () => {
     const { code, stdout, stderr } = await s.kmig('cutover', ...s.own)
     expect(stderr).toContain('nothing was changed')
     expect(stderr).toContain('kafka_discovery/standard.yaml:3: devc moves')
+    await createTopics(old, [{ name: 'stays', partitions: 1, replicationFactor: 1, configs: {} }])
+    expect((await s.kmig('cutover', ...s.own)).stderr).toContain(
+      "STAYS on 'old', though its clients leave: stays",
+    )
     expect(stdout).toContain(`-    - ${clusters.old.bootstrap()}\n`)
     expect(stdout).toContain(`+    - ${clusters.new.bootstrap()}\n`)
     expect(code).toBe(0)
@@ -278,6 +282,28 @@ servers('kmig cutover', () => {
     expect(waited.length).toBeGreaterThan(0)
     expect((await s.committed(next))?.map(([at]) => at)).toEqual([100n, 100n])
     expect(s.text()).toBe(s.after)
+  }, 60_000)
+
+  test('SIGTERM puts everything back, exit 143', async () => {
+    const s = await scene('terminated')
+    const args = ['--config', join(home, 'kmig.yaml'), '--state-dir', s.stateDir, '--progress', 'plain']
+    for (const at of ['caught-up:', 'configs-released:']) {
+      const ended = await spawned(
+        bin,
+        ['cutover', ...s.own, ...args, '--execute', '--yes', '--still-for', '2s'],
+        {
+          signals: { at, send: 'SIGTERM' },
+        },
+      )
+      expect(ended).toMatchObject({
+        code: 143,
+        stderr: expect.stringContaining('aborted: everything is as it was'),
+      })
+      expect(s.text()).toBe(s.before)
+      expect(await s.setting(next)).toBe('-1')
+    }
+    await runMirror({ ...s.options, untilCaughtUp: true, on: undefined })
+    await s.equal()
   }, 60_000)
 
   test('SIGKILL in every state, then the same command: the same result; SIGKILL on the way back too', async () => {

@@ -51,7 +51,10 @@ export class World {
 
   #ends(logs: ReadonlyMap<string, bigint>): Ends {
     return new Map(
-      [...this.old.keys()].map(where => [where, { leo: logs.get(where) ?? 0n, hw: logs.get(where) ?? 0n }]),
+      [...this.old.keys()].map(where => [
+        where,
+        { leo: logs.get(where) ?? 0n, stable: logs.get(where) ?? 0n },
+      ]),
     )
   }
   #copy(): void {
