@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { envelope } from '../../src/cli/index.ts'
+import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
+import { planShape, reportShape } from '../../src/mirror/index.ts'
+import { demoShape } from '../../src/story/index.ts'
+import { reportShape as zkcopyShape } from '../../src/zkcopy/index.ts'
+import { allCommands, flagsOf } from './all-commands.ts'
+
+/** What `--json` prints, by the file that publishes it. A change is seen in a review: `vitest run -u test/cli`. */
+const SHAPES: Record<string, z.ZodRawShape> = {
+  cutover: cutoverReportShape,
+  'cutover-plan': cutoverPlanShape,
+  'cutover-rollback': rollbackShape,
+  'cutover-status': statusShape,
+  demo: demoShape,
+  mirror: reportShape,
+  'mirror-plan': planShape,
+  zkcopy: zkcopyShape,
+}
+
+describe('what scripts rely on is published and changes only on purpose', () => {
+  for (const [name, shape] of Object.entries(SHAPES)) {
+    test(`the JSON of ${name}`, async () => {
+      const schema = z.toJSONSchema(envelope(shape))
+      await expect(`${JSON.stringify(schema, undefined, 2)}\n`).toMatchFileSnapshot(
+        `../../docs/schemas/${name}.json`,
+      )
+    })
+  }
+  test('the flags of every command', async () => {
+    const lines = [...(await allCommands())].flatMap(([name, command]) => [
+      `kmig ${name}`,
+      ...Object.entries(flagsOf(command))
+        .map(([flag, { type, required, ...more }]) => {
+          const choices = 'options' in more ? (more.options as string[] | undefined)?.join('|') : ''
+          const repeatable = 'multiple' in more && more.multiple ? 'repeatable' : ''
+          const notes = [type, repeatable, required ? 'required' : '', choices]
+          return `  --${flag}  ${notes.filter(Boolean).join(', ')}`
+        })
+        .sort(),
+    ])
+    await expect(`${lines.join('\n')}\n`).toMatchFileSnapshot('../../docs/schemas/flags.txt')
+  })
+})
