@@ -44,6 +44,7 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
     signal,
     on: event => {
       if (event.kind === 'fetching') tell(`fetching servers through Maven, once: ${event.directory}`)
+      if (event.kind === 'kept') tell(`logs and data of the servers are kept in ${event.directory}`)
     },
   })
   await using crowd = await Crowd.open(world, newRun())

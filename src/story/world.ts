@@ -55,6 +55,7 @@ export type WorldOptions = SandboxOptions & { signal: AbortSignal }
 /** Starts both clusters at once, and writes the discovery files of the old one. */
 export const openWorld = async (options: WorldOptions): Promise<World> => {
   await using opened = new AsyncDisposableStack()
+  await Sandbox.check([OLD, NEXT], options)
   const sandbox = opened.use(await Sandbox.open(options))
   const directory = await mkdtemp(join(options.root, 'kmig-demo-'))
   let kept = false

@@ -1,18 +1,24 @@
-import { existsSync, mkdtempSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { spawned } from '../cli/spawned.ts'
+import { type Options, spawned } from '../cli/spawned.ts'
 import { servers } from '../sandbox-helper.ts'
+import { temporary } from '../temporary.ts'
 
 const bin = new URL('../../bin/kmig.js', import.meta.url).pathname
-const demo = async (args: string[], options: { signal?: { at: string; send: NodeJS.Signals } } = {}) => {
-  const directory = mkdtempSync(join(tmpdir(), 'kmig-demo-test-'))
-  const env = { TMPDIR: directory }
-  const { signal } = options
-  const ended = await spawned(bin, ['demo', ...args], { env, ...(signal ? { signals: signal } : {}) })
-  return { ...ended, left: existsSync(directory) ? readdirSync(directory) : [] }
+const demo = async (args: string[], options: Options = {}) => {
+  const directory = temporary()
+  const ended = await spawned(bin, ['demo', ...args], {
+    ...options,
+    env: { ...options.env, TMPDIR: directory },
+  })
+  return { ...ended, left: readdirSync(directory) }
 }
+
+test('kmig demo without Java says what to install, exit 4, and leaves nothing behind', async () => {
+  const { code, stderr, left } = await demo([], { env: { JAVA_HOME: '/nowhere' } })
+  expect(stderr).toContain('NO_PROVIDER: the sandbox needs Java 17')
+  expect({ code, left }).toEqual({ code: 4, left: [] })
+})
 
 servers('kmig demo', () => {
   test('ends in a verdict that nothing was lost, repeated or reordered, and that the way back works', async () => {
@@ -26,6 +32,7 @@ servers('kmig demo', () => {
       rollback: { restored: true, clientsBack: true },
       cutover: {
         clientsMoved: true,
+        wayBackRefused: true,
         changed: ['kafka_discovery/standard.yaml', 'kafka_discovery/scribe.yaml'],
       },
       logs: {
@@ -43,7 +50,7 @@ servers('kmig demo', () => {
 
   test('ended by SIGTERM leaves nothing behind, exit 143', async () => {
     const { code, left } = await demo([], {
-      signal: { at: 'writers and readers are running', send: 'SIGTERM' },
+      signals: { at: 'writers and readers are running', send: 'SIGTERM' },
     })
     expect({ code, left }).toEqual({ code: 143, left: [] })
   }, 120_000)

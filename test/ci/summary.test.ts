@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { temporary } from '../temporary.ts'
 
 const script = new URL('../../.ci/summary.js', import.meta.url).pathname
 const testOf = (status: string) => ({ status, fullName: ` a test that ${status}` })
@@ -13,7 +13,7 @@ const suite = (status: string, ...tests: string[]) => ({
   assertionResults: tests.map(testOf),
 })
 const summary = (report: unknown, status: number) => {
-  const path = join(mkdtempSync(join(tmpdir(), 'kmig-ci-')), 'report.json')
+  const path = join(temporary(), 'report.json')
   writeFileSync(path, report === undefined ? '' : JSON.stringify(report))
   const { status: exit, stdout } = spawnSync(process.execPath, [script, path, String(status)], {
     encoding: 'utf8',

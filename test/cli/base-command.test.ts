@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { temporary } from '../temporary.ts'
 import { type Options, spawned } from './spawned.ts'
 
 const probe = (args: string[], options?: Options) =>
@@ -136,7 +136,7 @@ describe('signals', () => {
 })
 
 test('the clusters come from --config, KMIG_CONFIG or the working directory', async () => {
-  const cwd = mkdtempSync(join(tmpdir(), 'kmig-cli-'))
+  const cwd = temporary()
   const config = join(cwd, 'kmig.yaml')
   writeFileSync(config, 'clusters: { old: { bootstrap: "127.205.0.1:9092" } }\n')
   const runs = await Promise.all([

@@ -1,11 +1,10 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findClusters } from '../../src/config/index.ts'
 import { isKmigError, type KmigError } from '../../src/kit/index.ts'
+import { temporary } from '../temporary.ts'
 
-const directory = () => mkdtempSync(join(tmpdir(), 'kmig-config-'))
 const thrown = (work: () => unknown): KmigError => {
   try {
     work()
@@ -16,7 +15,7 @@ const thrown = (work: () => unknown): KmigError => {
   throw new Error('nothing was thrown')
 }
 const withConfig = (text: string, files: Record<string, string> = {}) => {
-  const cwd = directory()
+  const cwd = temporary()
   writeFileSync(join(cwd, 'kmig.yaml'), text)
   for (const [name, content] of Object.entries(files)) writeFileSync(join(cwd, name), content)
   return { cwd, file: join(cwd, 'kmig.yaml'), clusters: findClusters({ cwd, env: { HOME: cwd } }) }
@@ -50,7 +49,7 @@ describe('a name', () => {
     expect(thrown(() => withConfig(FULL).clusters.kafka('constructor')).code).toBe('UNKNOWN_CLUSTER')
   })
   test('without any file lists the places searched', () => {
-    const cwd = directory()
+    const cwd = temporary()
     const e = thrown(() => findClusters({ cwd, env: { XDG_CONFIG_HOME: '/nowhere' } }).kafka('old'))
     expect(e.message).toContain(`searched ${cwd}/kmig.yaml, /nowhere/kmig/kmig.yaml`)
   })
@@ -85,7 +84,7 @@ describe('an address', () => {
 
 describe('the file is the first of', () => {
   test('--config, KMIG_CONFIG, the working directory, the user configuration directory', () => {
-    const [cwd, home, other] = [directory(), directory(), directory()]
+    const [cwd, home, other] = [temporary(), temporary(), temporary()]
     const user = join(home, '.config', 'kmig')
     mkdirSync(user, { recursive: true })
     const env = { HOME: home }

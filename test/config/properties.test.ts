@@ -1,5 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -11,6 +10,7 @@ import {
   Secret,
   stateDirectory,
 } from '../../src/config/index.ts'
+import { temporary } from '../temporary.ts'
 
 describe('client properties read as java.util.Properties reads them', () => {
   const rows: [text: string, pairs: [string, string][]][] = [
@@ -46,7 +46,7 @@ describe('client properties read as java.util.Properties reads them', () => {
 
 describe('a properties file', () => {
   const file = (text: string) => {
-    const path = join(mkdtempSync(join(tmpdir(), 'kmig-props-')), 'c.properties')
+    const path = join(temporary(), 'c.properties')
     writeFileSync(path, text)
     return path
   }

@@ -1,9 +1,9 @@
-import { appendFileSync, mkdtempSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Ledger, Ranges, readPayload, writePayload } from '../../src/load/index.ts'
+import { temporary } from '../temporary.ts'
 
 describe('ranges', () => {
   test('hold what a set holds, in as few ranges as possible', () => {
@@ -67,7 +67,7 @@ test('a payload says what was written into it, at any size', () => {
 
 describe('a ledger', () => {
   const place = { topic: 't', partition: 0 }
-  const path = () => join(mkdtempSync(join(tmpdir(), 'kmig-ledger-')), 'writer.ndjson')
+  const path = () => join(temporary(), 'writer.ndjson')
   test('opened again knows what was reserved, acknowledged and in doubt', async () => {
     const file = path()
     {
