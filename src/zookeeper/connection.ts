@@ -85,7 +85,7 @@ export class Connection {
     const socket = connect({ host: server.host, port: server.port, noDelay: true, onread })
     const refuse = (why: string): void =>
       answer.reject(new KmigError('UNREACHABLE', `ZooKeeper at ${address}: ${why}`))
-    const timer = setTimeout(() => refuse(`no answer within ${withinMs / 1000} s`), withinMs)
+    const timer = setTimeout(() => refuse(`no answer within ${(withinMs / 1000).toFixed(1)} s`), withinMs)
     using _ = onAbort(signal, reason => answer.reject(reason))
     socket.on('error', e => refuse(messageOf(e) || ((e as NodeJS.ErrnoException).code ?? 'failed')))
     socket.on('close', () => refuse('it closed the connection during the handshake'))
