@@ -14,7 +14,7 @@ import {
   typeOf,
 } from './parse.ts'
 import { lintCharacters, SourceText } from './source-text.ts'
-import { parseYaml } from './yaml-text.ts'
+import { parseYaml, whyNoModel } from './yaml-text.ts'
 
 /** What one `.yaml` file is: a discovery file, an empty file (readers crash on one), or something else. */
 export type Looked =
@@ -92,7 +92,15 @@ const lintDocument = (file: Reading): Entry[] => {
       `the file holds ${documents.length} documents, readers take exactly one`,
     )
   }
+  for (const { pos, message } of documents.flatMap(d => d.warnings)) {
+    file.say('warning', 'parse', pos[0], `${message}: PyYAML's safe loader refuses the file`)
+  }
   if (file.findings.some(f => f.severity === 'error')) return []
+  const why = whyNoModel(source.text)
+  if (why) {
+    file.say('error', 'parse', 0, why)
+    return []
+  }
   const root = documents[0]?.contents
   visit(root ?? null, {
     Scalar: (_, node) => {

@@ -98,9 +98,6 @@ const removal = (
   const alone =
     source.text.slice(head, from).trim() === '' && /^\s*,?\s*(?:#.*)?$/.test(source.text.slice(end, tail))
   if (!alone && before) return { start: endOf(source, before), end, text: '' }
-  const next = source.nextLine(end)
-  // The last line of a file without a final line break takes the break before it along.
-  return next > tail
-    ? { start: head, end: next, text: '' }
-    : { start: source.lineEnd(head - 1), end: tail, text: '' }
+  // The line break before it goes along: the last line of a file may have none behind.
+  return { start: source.lineEnd(head - 1), end: tail, text: '' }
 }

@@ -50,13 +50,7 @@ export class SourceText {
   lineEnd(index: number): number {
     const newline = this.text.indexOf('\n', index)
     if (newline < 0) return this.text.length
-    return newline > index && this.text[newline - 1] === '\r' ? newline - 1 : newline
-  }
-
-  /** Index of the first character of the next line; the length of the text when there is none. */
-  nextLine(index: number): number {
-    const newline = this.text.indexOf('\n', index)
-    return newline < 0 ? this.text.length : newline + 1
+    return newline > 0 && this.text[newline - 1] === '\r' ? newline - 1 : newline
   }
 }
 

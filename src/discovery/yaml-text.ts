@@ -1,4 +1,5 @@
 import { isMap, isScalar, type ParsedNode, parseAllDocuments, Scalar } from 'yaml'
+import { messageOf } from '../kit/index.ts'
 
 export const VERSIONS = ['1.1', '1.2'] as const
 export type YamlVersion = (typeof VERSIONS)[number]
@@ -25,6 +26,16 @@ export const modelOf = (text: string, version: YamlVersion): Model | undefined =
   if (documents.length !== 1 || !document || document.errors.length > 0 || !isMap(document.contents))
     return undefined
   return document.toJS({ mapAsMap: true }) as Model
+}
+
+/** What keeps a text that parses from becoming values: a merge of what is no mapping, aliases that multiply. */
+export const whyNoModel = (text: string): string | undefined => {
+  try {
+    for (const version of VERSIONS) modelOf(text, version)
+    return undefined
+  } catch (e) {
+    return messageOf(e)
+  }
 }
 
 // What PyYAML makes of a plain scalar where `yaml` under 1.1 says string. Source: PyYAML resolver.py (forms, not text).

@@ -1,12 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { inverse, splice } from '../../src/discovery/edit.ts'
-import { apply, planEdits, readDirectory, revert } from '../../src/discovery/index.ts'
+import { brokerKeys } from '../../src/discovery/address.ts'
+import { inverse, sha256, splice } from '../../src/discovery/edit.ts'
+import { planFile } from '../../src/discovery/file-plan.ts'
+import { apply, planEdits, readDirectory, refusal, revert } from '../../src/discovery/index.ts'
 import { diffLines } from '../../src/discovery/lines.ts'
-import { OLD, scratch } from './cases.ts'
+import { lintFile } from '../../src/discovery/lint.ts'
+import { isKmigError } from '../../src/kit/index.ts'
+import { NEW, OLD, scratch } from './cases.ts'
 
 const host = fc
   .stringMatching(/^[a-z][a-z0-9]{0,6}(?:-[a-z0-9]{1,4})?$/)
@@ -136,3 +140,82 @@ test('differences of two texts, put into the first, make the second', () => {
     }),
   )
 })
+
+const fixtures = globSync('../../fixtures/discovery/*/after.json', { cwd: import.meta.dirname })
+  .sort()
+  .map(path => readFileSync(join(import.meta.dirname, path, '../before.yaml'), 'utf8'))
+const scrap = fc.constantFrom(
+  ...[
+    '\t',
+    ' ',
+    '  ',
+    '\n',
+    '\r',
+    '#',
+    ' #',
+    ':',
+    ': ',
+    '- ',
+    '"',
+    "'",
+    ',',
+    '[',
+    ']',
+    '{',
+    '}',
+    '&a ',
+    '*a',
+    '!x ',
+  ],
+  ...[
+    '|',
+    '>-',
+    '%',
+    '@',
+    '\u00a0',
+    '\u0085',
+    '\uFEFF',
+    '---\n',
+    '...\n',
+    '? ',
+    '~',
+    'on',
+    '12:30',
+    '=',
+    '<<: ',
+  ],
+)
+const damage = fc.record({ at: fc.nat(), cut: fc.nat(3), put: scrap })
+
+test('a damaged file is refused, or rewritten as planned: nothing else happens', () => {
+  const known = { old: OLD, next: NEW, oldKeys: brokerKeys(OLD.brokers), newKeys: brokerKeys(NEW.brokers) }
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...fixtures),
+      fc.array(damage, { minLength: 1, maxLength: 3 }),
+      (text, all) => {
+        const damaged = all.reduce((t, { at, cut, put }) => {
+          const from = at % (t.length + 1)
+          return t.slice(0, from) + put + t.slice(from + cut)
+        }, text)
+        const bytes = Buffer.from(damaged)
+        const looked = lintFile({
+          path: 'a.yaml',
+          bytes,
+          sha: sha256(bytes),
+          mode: 0,
+          uid: 0,
+          gid: 0,
+          links: 1,
+        })
+        if (looked.kind !== 'discovery' || refusal(looked.file.findings)) return
+        try {
+          planFile(looked.file, known)
+        } catch (e) {
+          if (!isKmigError(e, 'DISCOVERY_INVALID')) throw e
+        }
+      },
+    ),
+    { numRuns: 1_500 },
+  )
+}, 60_000)
