@@ -12,7 +12,7 @@ import {
   kafkaJs,
 } from '../../src/kafka/index.ts'
 import { parseBootstrap } from '../../src/kit/index.ts'
-import { runMirror } from '../../src/mirror/index.ts'
+import { Mirror, runMirror } from '../../src/mirror/index.ts'
 import { spawned } from '../cli/spawned.ts'
 import { discoveryText } from '../discovery/cases.ts'
 import { type Pair, pair, servers } from '../sandbox-helper.ts'
@@ -284,6 +284,15 @@ servers('kmig cutover', () => {
     expect(s.text()).toBe(s.after)
   }, 60_000)
 
+  test('a mirror that runs keeps the cutover out: exit 8, files stay', async () => {
+    const s = await scene('locked')
+    await using mirror = await Mirror.open({ ...s.options, on: undefined })
+    await mirror.start()
+    const { code, stderr } = await s.kmig('cutover', ...s.own, '--execute', '--yes', '--still-for', '1s')
+    expect({ code, stderr }).toMatchObject({ code: 8, stderr: expect.stringContaining('LOCKED') })
+    expect(s.text()).toBe(s.before)
+  }, 60_000)
+
   test('SIGTERM puts everything back, exit 143', async () => {
     const s = await scene('terminated')
     const args = ['--config', join(home, 'kmig.yaml'), '--state-dir', s.stateDir, '--progress', 'plain']
@@ -339,7 +348,7 @@ servers('kmig cutover', () => {
       expect(report).toMatchObject({ state: 'switched', already: state === 'switched' })
       expect(s.text()).toBe(kept)
       await cutover[Symbol.asyncDispose]()
-      if (state !== 'planned') await run('rollback', 'rolling-back')
+      if (state === 'switched') expect((await run('rollback', 'rolling-back')).code).toBe(-1)
       await takeBack({ stateDir: s.stateDir, signal })
       expect(s.text()).toBe(s.before)
       await s.write(old, 2)
