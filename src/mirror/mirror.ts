@@ -10,6 +10,7 @@ import { planTopics, type TopicPlan } from './plan.ts'
 import { identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
+import { settingWarnings } from './settings.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
 
 /** What a mirror would do, or does. */
@@ -19,6 +20,8 @@ export type MirrorPlan = {
   target: { name: string; clusterId: string }
   stateTopic: string
   topics: TopicPlan[]
+  /** What settings of the target mean for the copy. */
+  warnings: string[]
   /** Set when a cutover has ended this mirror. */
   cutover: CutoverState | undefined
 }
@@ -54,6 +57,7 @@ export class Mirror implements AsyncDisposable {
       name: this.name,
       stateTopic: stateTopicOf(this.name),
       topics: [],
+      warnings: [],
       cutover: undefined,
     }
   }
@@ -107,7 +111,8 @@ export class Mirror implements AsyncDisposable {
     const { topics, exclude, signal } = this.#options
     const { source, target } = this
     const planned = await planTopics({ source, target, state: this.#state, topics, exclude, signal })
-    this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
+    const warnings = await settingWarnings(target, planned, { signal })
+    this.#plan = { ...this.#plan, topics: planned, warnings, cutover: this.#state?.cutover }
   }
 
   /** Throws what forbids to start: LOCKED, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Nothing was written then. */

@@ -54,6 +54,7 @@ export const planShape = {
   source: side,
   target: side,
   stateTopic: z.string(),
+  warnings: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
   topics: z.array(
     z.object({

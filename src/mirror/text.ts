@@ -96,12 +96,21 @@ const topicLines = ({
 }
 
 /** The plan for people. */
-export const planText = ({ name, source, target, stateTopic, topics, cutover }: MirrorPlan): string =>
+export const planText = ({
+  name,
+  source,
+  target,
+  stateTopic,
+  topics,
+  warnings,
+  cutover,
+}: MirrorPlan): string =>
   [
     `plan of mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId}); nothing was changed`,
     ...topics.flatMap(topicLines),
     ...(topics.length === 0 ? ['no topic is chosen'] : []),
     `until the cutover every copy has: retention and compaction off, compression.type=producer, CreateTime`,
+    ...warnings.map(text => `warning: ${text}`),
     `state is kept in topic ${stateTopic} on the target`,
     ...(cutover ? [`ended by cutover ${cutover.run} at ${cutover.at}`] : []),
   ].join('\n')

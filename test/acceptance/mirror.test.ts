@@ -323,6 +323,7 @@ servers('kmig mirror', () => {
       ok: true,
       command: 'mirror',
       topics: [{ topic: 'planned', action: 'create', partitions: [{ end: '3' }, {}, {}] }],
+      warnings: [expect.stringContaining('producer.id.expiration.ms is 24 h on the target')],
     })
     expect((await next.metadata(['planned', '__kmig.planned'])).map(({ error }) => error)).toEqual([3, 3])
   })

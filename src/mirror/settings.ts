@@ -1,0 +1,86 @@
+import { type Cluster, type ConfigEntry, describeConfigs } from '../kafka/index.ts'
+import { type During, isKmigError } from '../kit/index.ts'
+import type { TopicPlan } from './plan.ts'
+
+/** The longest that a broker can be told to remember a producer: it is an INT of ms. */
+const LONGEST_MS = 2_147_483_647n
+const HOUR_MS = 3_600_000n
+
+/** What the target's own settings mean for the copy, each with what to do about it. Reads only. Source: MIRROR.md 5.7. */
+export const settingWarnings = async (
+  target: Cluster,
+  topics: readonly TopicPlan[],
+  { signal }: During,
+): Promise<string[]> => {
+  const resources = [...target.brokers.keys()].map(nodeId => ({
+    kind: 'broker' as const,
+    name: String(nodeId),
+  }))
+  const brokers = await describeConfigs(target, resources, { signal }).then(
+    found => [...found.values()],
+    ifDenied,
+  )
+  if (brokers.length === 0)
+    return [
+      'the settings of the target’s brokers can’t be read (DescribeConfigs on the cluster is denied): see docs/mirror.md for what they should be',
+    ]
+  return [...memoryWarnings(brokers), ...electionWarnings(brokers), ...replicaWarnings(brokers, topics)]
+}
+
+const ifDenied = (e: unknown): ConfigEntry[][] => {
+  if (isKmigError(e, 'AUTHORIZATION')) return []
+  throw e
+}
+
+const values = (brokers: readonly (readonly ConfigEntry[])[], name: string): ConfigEntry[] =>
+  brokers.flatMap(entries => entries.filter(entry => entry.name === name))
+
+/**
+ * A broker forgets a producer by the time of its records, and then no longer refuses a stray repeat of old ones. Every
+ * start reads the target back because of that; the setting makes it rarer.
+ */
+const memoryWarnings = (brokers: readonly (readonly ConfigEntry[])[]): string[] => {
+  const set = values(brokers, 'producer.id.expiration.ms')
+  if (set.length === 0) {
+    return [
+      'the target has no producer.id.expiration.ms (before 3.4 it goes by transactional.id.expiration.ms, 7 days, static): records older than that are guarded by read-back alone',
+    ]
+  }
+  const short = set.filter(({ value }) => BigInt(value ?? 0) < LONGEST_MS)
+  if (short.length === 0) {
+    const dynamic = set.some(({ source }) => source !== 'static')
+    return dynamic
+      ? [
+          'producer.id.expiration.ms is raised dynamically on the target: a broker that restarts still forgets producers of records older than its static value',
+        ]
+      : []
+  }
+  const least = short.map(({ value }) => BigInt(value ?? 0)).reduce((a, b) => (a < b ? a : b))
+  return [
+    `producer.id.expiration.ms is ${least / HOUR_MS} h on the target: copying records older than that is guarded by read-back alone. To narrow the window: kafka-configs --alter --entity-type brokers --entity-default --add-config producer.id.expiration.ms=${LONGEST_MS} (covers sweeps; set it statically to cover restarts too)`,
+  ]
+}
+
+const electionWarnings = (brokers: readonly (readonly ConfigEntry[])[]): string[] =>
+  values(brokers, 'unclean.leader.election.enable').some(({ value }) => value === 'true')
+    ? [
+        'unclean.leader.election.enable=true on the target: an election can lose acknowledged records; the mirror finds that and copies them again, clients after the cutover would not',
+      ]
+    : []
+
+const replicaWarnings = (
+  brokers: readonly (readonly ConfigEntry[])[],
+  topics: readonly TopicPlan[],
+): string[] => {
+  const general = Math.min(...values(brokers, 'min.insync.replicas').map(({ value }) => Number(value ?? 1)))
+  const weak = topics.filter(
+    ({ replicationFactor, configs }) =>
+      replicationFactor > 1 && Number(configs.final['min.insync.replicas'] ?? general) <= 1,
+  )
+  if (weak.length === 0) return []
+  const names = weak.slice(0, 5).map(({ topic }) => topic)
+  const more = weak.length > names.length ? ` and ${weak.length - names.length} more` : ''
+  return [
+    `min.insync.replicas=1 with more replicas (${names.join(', ')}${more}): a record may be acknowledged by one broker alone and lost with it`,
+  ]
+}
