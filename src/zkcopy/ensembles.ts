@@ -20,8 +20,8 @@ export type OpenOptions = {
   signal: AbortSignal
   on?: ((side: 'source' | 'target', event: SessionEvent) => void) | undefined
 }
-const SOURCE_SESSIONS = 4
-const TARGET_SESSIONS = 2
+const SOURCE_SESSIONS = 8
+const TARGET_SESSIONS = 4
 
 /** Sessions to both sides. */
 export class Ensembles implements AsyncDisposable {
