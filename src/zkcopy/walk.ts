@@ -17,7 +17,7 @@ export type WalkOptions = LookOptions & {
   signal: AbortSignal
 }
 /** Groups of places that are read at a time; each takes three round trips. */
-const DEPTH = 16
+const DEPTH = 8
 
 /** Children still to be read; `next` is the first of them. */
 type Frontier = {
