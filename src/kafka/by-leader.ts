@@ -135,12 +135,21 @@ const named = (errorCode: number, what: string, key: string): KmigError =>
     ? new KmigError('TOPIC_MISSING', `${what} of ${key}: the broker knows no such topic or partition`)
     : brokerError(errorCode, `${what} of ${key}`)
 
-/** Values of outcomes; throws the first error. */
-export const valuesOf = <R>(outcomes: Map<string, Outcome<R>>): Map<string, R> => {
+export type Tolerance = {
+  /** Told of each partition that it can't be had of; without it the first such error is thrown. */
+  refused?: ((key: string, error: Error) => void) | undefined
+}
+
+/** Values of outcomes; what became of the others is told or thrown. */
+export const valuesOf = <R>(
+  outcomes: Map<string, Outcome<R>>,
+  { refused }: Tolerance = {},
+): Map<string, R> => {
   const values = new Map<string, R>()
   for (const [key, outcome] of outcomes) {
-    if (outcome.kind === 'error') throw outcome.error
-    values.set(key, outcome.value)
+    if (outcome.kind === 'ok') values.set(key, outcome.value)
+    else if (refused) refused(key, outcome.error)
+    else throw outcome.error
   }
   return values
 }

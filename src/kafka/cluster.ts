@@ -8,6 +8,7 @@ import {
   sleep,
 } from '../kit/index.ts'
 import type { Api, ResponseOf } from './api.ts'
+import type { Tolerance } from './by-leader.ts'
 import type { Connection, ConnectionOptions } from './connection.ts'
 import { brokerError, isRetriable, kafkaErrorOf } from './errors.ts'
 import {
@@ -247,11 +248,11 @@ export class Cluster implements AsyncDisposable {
 
   /**
    * Offsets by time, or EARLIEST or LATEST, of many partitions, asked of their leaders; keyed by `partitionKey`.
-   * Throws the error of the first partition that it can't be had of.
+   * Without `refused` throws the error of the first partition that it can't be had of.
    */
   listOffsets(
     asks: readonly OffsetAsk[],
-    options: AskOptions & { isolation?: 'read_committed' | 'read_uncommitted' | undefined } = {},
+    options: AskOptions & Tolerance & { isolation?: 'read_committed' | 'read_uncommitted' | undefined } = {},
   ): Promise<Map<string, ListedOffset>> {
     return listOffsets(this, asks, options)
   }
@@ -260,7 +261,10 @@ export class Cluster implements AsyncDisposable {
     return epochEnds(this, asks, options)
   }
   /** Moves log starts up; gives the new ones, keyed by `partitionKey`. */
-  deleteRecords(asks: readonly DeleteRecordsAsk[], options: AskOptions = {}): Promise<Map<string, bigint>> {
+  deleteRecords(
+    asks: readonly DeleteRecordsAsk[],
+    options: AskOptions & Tolerance = {},
+  ): Promise<Map<string, bigint>> {
     return deleteRecords(this, asks, options)
   }
 

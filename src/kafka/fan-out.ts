@@ -1,4 +1,13 @@
-import { type Ask, byLeader, byTopic, flatten, type Leaders, type Limits, valuesOf } from './by-leader.ts'
+import {
+  type Ask,
+  byLeader,
+  byTopic,
+  flatten,
+  type Leaders,
+  type Limits,
+  type Tolerance,
+  valuesOf,
+} from './by-leader.ts'
 import { ERROR } from './errors.ts'
 import { DeleteRecords, ISOLATION, ListOffsets, OffsetForLeaderEpoch } from './messages/index.ts'
 
@@ -12,7 +21,7 @@ export type ListedOffset = { offset: bigint; timestamp: bigint; leaderEpoch: num
 export const listOffsets = async (
   cluster: Leaders,
   asks: readonly OffsetAsk[],
-  options: Limits & { isolation?: 'read_committed' | 'read_uncommitted' | undefined },
+  options: Limits & Tolerance & { isolation?: 'read_committed' | 'read_uncommitted' | undefined },
 ): Promise<Map<string, ListedOffset>> => {
   const { timeoutMs = REQUEST_MS, signal, isolation } = options
   const isolationLevel = isolation === 'read_committed' ? ISOLATION.readCommitted : ISOLATION.readUncommitted
@@ -26,7 +35,7 @@ export const listOffsets = async (
       })
     },
   })
-  return valuesOf(outcomes)
+  return valuesOf(outcomes, options)
 }
 
 /** With `currentLeaderEpoch` the leader must be of that very epoch, and 6, 74 and 75 are outcomes, not tried again. */
@@ -79,7 +88,7 @@ export type DeleteRecordsAsk = Ask & { offset: bigint }
 export const deleteRecords = async (
   cluster: Leaders,
   asks: readonly DeleteRecordsAsk[],
-  options: Limits,
+  options: Limits & Tolerance,
 ): Promise<Map<string, bigint>> => {
   const { timeoutMs = REQUEST_MS, signal } = options
   const outcomes = await byLeader(cluster, asks, options, {
@@ -93,5 +102,5 @@ export const deleteRecords = async (
       })
     },
   })
-  return valuesOf(outcomes)
+  return valuesOf(outcomes, options)
 }

@@ -1,23 +1,25 @@
-import { type Cluster, type Connection, type FramePool, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
-import { deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
+import { type Cluster, type FramePool, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
+import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
-import { Inlet } from './inlet.ts'
+import { Homes } from './homes.ts'
+import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
-import { Outlet } from './outlet.ts'
+import { Lookout } from './lookout.ts'
 import { judgeRange } from './range.ts'
 import { settle, trim } from './settle.ts'
 import { vigil } from './vigil.ts'
 import { Wake } from './wake.ts'
 
-/** Connections per broker and direction: the broker handles one request per connection at a time. */
-const CONNECTIONS = 2
-/** What all lanes together may hold before fetching pauses; answers under way come on top. */
-const HELD_BYTES = 48 << 20
 const VIGIL_MS = 1_000
+/** In vigils. */
 const PERSIST_EVERY = 5
+const LOOK_EVERY = 10
 const AGAIN_MS = 500
-/** How long the last answers are waited for when the mirror stops. */
-const DRAIN_MS = 8_000
+/** The same trouble is told again after this. */
+const TELL_AGAIN_MS = 10_000
+/** How long the end may take, and how much of it the last answers are waited for. */
+const END_MS = 8_000
+const DRAIN_MS = 5_000
 
 export type EngineOptions = {
   /** The source cluster's own pool of memory for large answers. */
@@ -26,38 +28,55 @@ export type EngineOptions = {
   target: Cluster
   lanes: readonly Lane[]
   producers: ReadonlySet<bigint>
-  topicIds: ReadonlyMap<string, string>
+  /** Topic ids, as they were when the mirror made the topics. */
+  topicIds: { source: ReadonlyMap<string, string>; target: ReadonlyMap<string, string> }
+  /** Whether a topic of the source is to be mirrored. */
+  chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */
-  persist(lanes: readonly Lane[]): Promise<void>
+  persist(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   /** Keeps the moved start of these lanes, before padding goes on. */
-  persistStarts(lanes: readonly Lane[]): Promise<void>
+  persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   on?: ((event: MirrorEvent) => void) | undefined
 }
 
+type Work = 'settle' | 'trim' | 'judge' | 'move' | 'house'
+
 /**
- * Runs lanes: puts each on a connection to the broker that leads it on either side, ends doubts, watches leader epochs,
- * and finds lanes a new home when a broker goes. Everything that can pass is tried again for ever; what can't stops
- * its lane alone.
+ * Runs lanes: ends their doubts, watches leader epochs, and finds them a new home when a broker goes. A lane has one job
+ * at a time, and jobs are apart by broker, so that one that does not answer holds up its own lanes only. Everything that
+ * can pass is tried again for ever; what can't stops its lane alone.
  */
 export class Engine implements AsyncDisposable {
   readonly #options: EngineOptions
   readonly #end = new AbortController()
   readonly #wake = new Wake(this.#end.signal)
-  readonly #outlets = new Map<Connection, Outlet>()
-  readonly #inlets = new Map<Connection, Inlet>()
-  readonly #out = new Map<Lane, Outlet>()
-  readonly #in = new Map<Lane, Inlet>()
-  readonly #slot = new Map<Lane, number>()
-  readonly #told = new Set<Lane>()
+  readonly #homes: Homes
+  readonly #lookout: Lookout
+  readonly #targets: Identities
+  readonly #busy = new Set<Lane>()
+  readonly #stopped = new Set<Lane>()
+  readonly #told = new Map<string, number>()
   readonly #waiters = new Set<() => void>()
   readonly #failed = deferred<never>()
-  readonly #loops: Promise<void>[] = []
-  #kept = new Map<Lane, bigint>()
+  readonly #running = new Set<Promise<void>>()
+  readonly #kept = new Map<Lane, bigint>()
 
   constructor(options: EngineOptions) {
     this.#options = options
     this.#failed.promise.catch(() => {})
-    for (const [i, lane] of options.lanes.entries()) this.#slot.set(lane, i % CONNECTIONS)
+    const { topicIds } = options
+    const { signal } = this.#end
+    const sources = new Identities('source', topicIds.source)
+    this.#targets = new Identities('target', topicIds.target)
+    this.#homes = new Homes({
+      ...options,
+      sources,
+      signal,
+      moved: () => this.#moved(),
+      run: loop => this.#run(loop),
+      warn: (where, error) => this.#warn(where, error),
+    })
+    this.#lookout = new Lookout({ ...options, sources, targets: this.#targets, signal })
   }
 
   start(): void {
@@ -100,203 +119,150 @@ export class Engine implements AsyncDisposable {
   }
 
   #run(loop: Promise<void>): void {
-    this.#loops.push(
-      loop.catch(e => {
+    const running = loop
+      .catch(e => {
         if (!this.#end.signal.aborted) this.#failed.reject(e)
-      }),
-    )
+      })
+      .finally(() => this.#running.delete(running))
+    this.#running.add(running)
   }
 
   /** Something landed, failed or arrived. */
   #moved(): void {
-    for (const inlet of this.#inlets.values()) inlet.ring()
+    this.#homes.ring()
     for (const look of this.#waiters) look()
     this.#wake.ring()
   }
 
   async #tend(): Promise<void> {
-    const { source, lanes, on } = this.#options
-    const { signal } = this.#end
-    while (!signal.aborted) {
+    const { lanes, source, target } = this.#options
+    while (!this.#end.signal.aborted) {
+      const due = new Map<string, { work: Work; lanes: Lane[] }>()
       for (const lane of lanes) {
-        if (!lane.stopped || this.#told.has(lane)) continue
-        this.#told.add(lane)
-        this.#leave(lane)
-        on?.({ kind: 'stopped', where: lane.where, error: lane.stopped })
+        if (lane.stopped) this.#tellStop(lane)
+        const work = this.#busy.has(lane) ? undefined : this.#workFor(lane)
+        if (!work) continue
+        const leaders = [source, target].map(side => side.leaderOf(lane.topic, lane.partition)?.nodeId)
+        const key = `${work} ${leaders}`
+        const job = due.get(key)
+        if (job) job.lanes.push(lane)
+        else due.set(key, { work, lanes: [lane] })
       }
+      for (const { work, lanes: share } of due.values()) this.#run(this.#begin(work, share))
       for (const look of this.#waiters) look()
-      const doubtful = lanes.filter(lane => lane.phase.at === 'doubt' && lane.flying === 0)
-      const trimming = lanes.filter(lane => lane.phase.at === 'trimming' && lane.flying === 0)
-      const refused = lanes.filter(lane => lane.phase.at === 'out-of-range' && lane.flying === 0)
-      const moving = lanes.filter(lane => lane.phase.at === 'moving')
-      const homeless = lanes.filter(
-        lane =>
-          (lane.phase.at === 'copying' && !this.#in.has(lane)) ||
-          (!this.#out.has(lane) && ['copying', 'padding'].includes(lane.phase.at)),
-      )
-      if (doubtful.length + trimming.length + refused.length + moving.length + homeless.length === 0) {
-        await this.#wake.wait()
-        continue
-      }
-      await this.#trying(async () => {
-        const how = { ...this.#options, signal }
-        for (const lane of doubtful) this.#leaveOutlet(lane)
-        if (doubtful.length > 0) await settle(doubtful, how)
-        if (trimming.length > 0) await trim(trimming, how)
-        if (refused.length > 0) await judgeRange(refused, source, how)
-        await this.#move(moving)
-        await this.#house(homeless)
-      })
+      await this.#wake.wait()
     }
   }
 
-  async #move(lanes: readonly Lane[]): Promise<void> {
-    if (lanes.length === 0) return
-    await this.#options.persistStarts(lanes)
-    for (const lane of lanes) lane.startMoved()
+  #workFor(lane: Lane): Work | undefined {
+    const { phase } = lane
+    if (phase.at === 'doubt')
+      return lane.flying === 0 && phase.from <= performance.now() ? 'settle' : undefined
+    if (phase.at === 'trimming') return lane.flying === 0 ? 'trim' : undefined
+    if (phase.at === 'out-of-range' && lane.idle) return 'judge'
+    if (phase.at === 'moving') return 'move'
+    return this.#homes.homeless(lane) ? 'house' : undefined
+  }
+
+  async #begin(work: Work, lanes: readonly Lane[]): Promise<void> {
+    for (const lane of lanes) this.#busy.add(lane)
+    try {
+      await this.#trying(work, () => this.#do(work, lanes))
+    } finally {
+      for (const lane of lanes) this.#busy.delete(lane)
+      this.#wake.ring()
+    }
+  }
+
+  async #do(work: Work, lanes: readonly Lane[]): Promise<void> {
+    const { source, persistStarts } = this.#options
+    const { signal } = this.#end
+    const how = { ...this.#options, targets: this.#targets, signal }
+    switch (work) {
+      case 'settle':
+        for (const lane of lanes) this.#homes.leaveOutlet(lane)
+        return await settle(lanes, how)
+      case 'trim':
+        return await trim(lanes, how)
+      case 'judge':
+        return await judgeRange(lanes, source, how)
+      case 'move':
+        await persistStarts(lanes, signal)
+        for (const lane of lanes) lane.startMoved()
+        return
+      case 'house':
+        return await this.#homes.house(lanes)
+      default:
+        throw work satisfies never
+    }
+  }
+
+  #tellStop(lane: Lane): void {
+    if (!lane.stopped || this.#stopped.has(lane)) return
+    this.#stopped.add(lane)
+    this.#homes.leave(lane)
+    this.#options.on?.({ kind: 'stopped', where: lane.where, error: lane.stopped })
   }
 
   async #watch(): Promise<void> {
-    const { target, lanes } = this.#options
+    const { target, lanes, persist } = this.#options
     const { signal } = this.#end
     for (let round = 1; !signal.aborted; round++) {
       await sleep(VIGIL_MS, signal)
-      await this.#trying(async () => {
-        await vigil({ target, lanes, signal })
-        if (round % PERSIST_EVERY === 0) await this.#persist()
-        this.#wake.ring()
-      })
+      await this.#trying('vigil', () => vigil({ target, lanes, signal }))
+      if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(persist, signal))
+      if (round % LOOK_EVERY === 0) await this.#trying('lookout', () => this.#lookout.look())
+      this.#wake.ring()
     }
   }
 
-  async #persist(): Promise<void> {
+  async #persist(persist: EngineOptions['persist'], signal: AbortSignal): Promise<void> {
     const changed = this.#options.lanes.filter(
-      lane => lane.anchor.offset !== this.#kept.get(lane) && lane.anchor.epoch >= 0,
+      lane => lane.anchor.epoch >= 0 && lane.anchor.offset !== this.#kept.get(lane),
     )
-    await this.#options.persist(changed)
-    this.#kept = new Map([...this.#kept, ...changed.map(lane => [lane, lane.anchor.offset] as const)])
+    await persist(changed, signal)
+    for (const lane of changed) this.#kept.set(lane, lane.anchor.offset)
   }
 
   /** Runs what asks servers; a failure that can pass is told and tried again. */
-  async #trying(work: () => Promise<void>): Promise<void> {
+  async #trying(what: string, work: () => Promise<void>): Promise<void> {
     const { signal } = this.#end
     try {
       await work()
     } catch (e) {
       if (signal.aborted) return
       const row = kafkaErrorOf(e)
-      if (!(row && isRetriable(row.code)) && !isKmigError(e, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT'))
-        throw e
-      this.#options.on?.({ kind: 'warning', where: 'mirror', text: `${messageOf(e)}; trying again` })
+      const passes =
+        (row && isRetriable(row.code)) || isKmigError(e, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT')
+      if (!passes) throw e
+      this.#warn(what, isKmigError(e) ? e : bug(messageOf(e), e))
       await sleep(AGAIN_MS, signal)
     }
   }
 
-  /** Puts lanes on connections to the brokers that lead them. */
-  async #house(lanes: readonly Lane[]): Promise<void> {
-    if (lanes.length === 0) return
-    const { source, target } = this.#options
-    const { signal } = this.#end
-    const topics = [...new Set(lanes.filter(lane => !this.#in.has(lane)).map(lane => lane.topic))]
-    if (topics.length > 0) await this.#findSource(topics)
-    let missing = false
-    for (const lane of lanes) {
-      if (lane.stopped) continue
-      const slot = this.#slot.get(lane) ?? 0
-      const from = source.leaderOf(lane.topic, lane.partition)
-      const to = target.leaderOf(lane.topic, lane.partition)
-      if (!from || !to) {
-        missing = true
-        continue
-      }
-      if (!this.#out.has(lane)) {
-        const outlet = this.#outletOf(await target.connection(to.nodeId, `produce-${slot}`, signal))
-        this.#out.set(lane, outlet)
-        outlet.add(lane)
-        outlet.pump()
-      }
-      if (!this.#in.has(lane) && lane.phase.at === 'copying') {
-        const inlet = this.#inletOf(await source.connection(from.nodeId, `fetch-${slot}`, signal))
-        this.#in.set(lane, inlet)
-        inlet.add(lane)
-      }
-    }
-    if (missing) await sleep(AGAIN_MS, signal)
+  #warn(where: string, { code, message }: KmigError): void {
+    const key = `${where} ${code}`
+    const now = performance.now()
+    if (now - (this.#told.get(key) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return
+    this.#told.set(key, now)
+    this.#options.on?.({ kind: 'warning', where, text: `${message}; trying again` })
   }
 
-  async #findSource(topics: readonly string[]): Promise<void> {
-    for (const { name, error } of await this.#options.source.metadata(topics, { signal: this.#end.signal })) {
-      if (error !== 3) continue
-      for (const lane of this.#options.lanes.filter(({ topic }) => topic === name)) {
-        lane.stop(
-          new KmigError('TOPIC_RECREATED', `topic ${name} was deleted on the source while it was mirrored`, {
-            try: ['the copy on the target stays as it is; delete it there if it is not wanted'],
-          }),
-        )
-      }
-    }
-  }
-
-  #outletOf(connection: Connection): Outlet {
-    let outlet = this.#outlets.get(connection)
-    if (!outlet) {
-      outlet = new Outlet(connection, { signal: this.#end.signal, on: () => this.#moved() })
-      this.#outlets.set(connection, outlet)
-      connection.ended.then(() => this.#outlets.delete(connection))
-    }
-    return outlet
-  }
-
-  #inletOf(connection: Connection): Inlet {
-    const known = this.#inlets.get(connection)
-    if (known) return known
-    const inlet = new Inlet(connection, {
-      pool: this.#options.pool,
-      signal: this.#end.signal,
-      full: () => this.#options.lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
-      fed: () => {
-        for (const outlet of this.#outlets.values()) outlet.pump()
-        this.#wake.ring()
-      },
-      strayed: lane => {
-        inlet.remove(lane)
-        if (this.#in.get(lane) === inlet) this.#in.delete(lane)
-        this.#wake.ring()
-      },
-    })
-    this.#inlets.set(connection, inlet)
-    connection.ended.then(() => this.#inlets.delete(connection))
-    this.#run(inlet.run())
-    return inlet
-  }
-
-  #leaveOutlet(lane: Lane): void {
-    this.#out.get(lane)?.remove(lane)
-    this.#out.delete(lane)
-  }
-  #leave(lane: Lane): void {
-    this.#leaveOutlet(lane)
-    this.#in.get(lane)?.remove(lane)
-    this.#in.delete(lane)
-  }
-
-  /** Stops fetching and sending, waits for the last answers, keeps the anchors. */
+  /** Stops fetching and sending, waits for the last answers, keeps the anchors; takes 8 s at most. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#end.signal.aborted) return
+    const { target, lanes, persist, on } = this.#options
+    const started = performance.now()
+    const signal = AbortSignal.timeout(END_MS)
     this.#end.abort(new KmigError('DISCONNECTED', 'the mirror stops'))
-    await Promise.all(this.#loops)
-    const deadline = performance.now() + DRAIN_MS
-    while (this.#options.lanes.some(lane => lane.flying > 0) && performance.now() < deadline) await sleep(10)
+    await Promise.all(this.#running)
+    while (lanes.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS) await sleep(10)
     try {
-      const signal = AbortSignal.timeout(DRAIN_MS)
-      await vigil({ target: this.#options.target, lanes: this.#options.lanes, signal })
-      await this.#persist()
+      await vigil({ target, lanes, signal })
+      await this.#persist(persist, signal)
     } catch (e) {
-      this.#options.on?.({
-        kind: 'warning',
-        where: 'mirror',
-        text: `the last positions were not kept, the next start reads more back: ${messageOf(e)}`,
-      })
+      const text = `the last positions were not kept, the next start reads more back: ${messageOf(e)}`
+      on?.({ kind: 'warning', where: 'mirror', text })
     }
   }
 }

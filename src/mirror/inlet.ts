@@ -10,7 +10,7 @@ import {
   type ResponseOf,
   recode,
 } from '../kafka/index.ts'
-import { isKmigError, messageOf, Offset } from '../kit/index.ts'
+import { isKmigError, KmigError, messageOf, Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 import { Wake } from './wake.ts'
 
@@ -43,7 +43,7 @@ export type InletOptions = {
   /** Lanes got something. */
   fed(): void
   /** This broker no longer leads a lane's partition, or can't tell. */
-  strayed(lane: Lane, why: string): void
+  strayed(lane: Lane, why: KmigError): void
 }
 
 /** The memory of one answer: it goes back to the pool when the last batch that lies in it has landed. */
@@ -66,6 +66,8 @@ class Frame {
     if (--this.#users === 0 && this.memory instanceof ArrayBuffer) this.#pool.give(this.memory)
   }
 }
+
+const lostBy = (e: Error): KmigError => (isKmigError(e) ? e : new KmigError('DISCONNECTED', messageOf(e)))
 
 /** The fetch side of one connection to one broker: long polls for all its lanes that have room. Source: MIRROR.md 3. */
 export class Inlet {
@@ -112,12 +114,13 @@ export class Inlet {
       }
     }
     if (signal.aborted) return
-    const why = messageOf(await this.connection.ended)
-    for (const lane of this.#lanes) strayed(lane, why)
+    const why = await this.connection.ended
+    for (const lane of this.#lanes) strayed(lane, lostBy(why))
   }
 
   async #ask(hungry: readonly Lane[]): Promise<void> {
-    const heldBack = [...this.#lanes].some(lane => lane.phase.at === 'copying' && !hungry.includes(lane))
+    const copying = [...this.#lanes].filter(lane => lane.phase.at === 'copying').length
+    const heldBack = copying > hungry.length
     const asked = new Map(hungry.map(lane => [lane.where, { lane, generation: lane.generation }]))
     const topics = [...Map.groupBy(hungry, lane => lane.topic)].map(([topic, lanes]) => ({
       topic,
@@ -188,10 +191,10 @@ export class Inlet {
   }
 
   #failed(lane: Lane, part: Part): void {
-    const { name, cure } = kafkaError(part.errorCode)
+    const { cure } = kafkaError(part.errorCode)
+    const error = brokerError(part.errorCode, `fetch of ${lane.where} offset ${lane.wanted} from the source`)
     if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE) lane.outOfRange()
-    else if (cure && cure !== 'denied' && cure !== 'auth') this.#options.strayed(lane, name)
-    else
-      lane.stop(brokerError(part.errorCode, `fetch of ${lane.where} offset ${lane.wanted} from the source`))
+    else if (cure && cure !== 'denied' && cure !== 'auth') this.#options.strayed(lane, error)
+    else lane.stop(error)
   }
 }

@@ -1,5 +1,5 @@
 import { PAD_RECORDS, type Piece, type ProducerStamp, padBatch, sequenceOf } from '../kafka/index.ts'
-import { bug, KmigError, Offset } from '../kit/index.ts'
+import { backoffMs, bug, KmigError, Offset } from '../kit/index.ts'
 
 /** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
 const PIPELINE = 5
@@ -9,12 +9,15 @@ const PADS_AHEAD = 2
 /** Everything before `offset` on the target has been checked, header by header, in a leader epoch that is known. */
 export type Anchor = { offset: Offset; epoch: number }
 
+/** Waits that grow with the doubts since something last landed: a refusal that lasts must not be asked for all the time. */
+const REST_MS = { firstMs: 500, maxMs: 5_000 }
+
 /**
  * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
- * back. `out-of-range`: the source refused the wanted offset. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
+ * back, not before `from`. `out-of-range`: the source refused the wanted offset; what it gave before still lands. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
  */
 export type Phase =
-  | { at: 'doubt'; since: number; why: string }
+  | { at: 'doubt'; from: number; why: string }
   | { at: 'padding' }
   | { at: 'trimming' }
   | { at: 'out-of-range' }
@@ -61,7 +64,7 @@ export class Lane {
     doubts: 0,
   }
   readonly #producer: LaneOptions['producer']
-  #phase: Phase = { at: 'doubt', since: performance.now(), why: 'the start' }
+  #phase: Phase = { at: 'doubt', from: 0, why: 'the start' }
   #queue: Piece[] = []
   #flying: Piece[] = []
   #proven = false
@@ -86,6 +89,8 @@ export class Lane {
   }
   /** Bytes that are held for it. */
   held = 0
+  /** Doubts since a batch last landed. */
+  setbacks = 0
 
   constructor({ topic, partition, start, anchor, producer }: LaneOptions) {
     this.topic = topic
@@ -136,19 +141,22 @@ export class Lane {
     return this.#phase.at === 'copying' && !this.#ending && this.held < heldLimit
   }
 
+  /** Whether batches may be sent: what the target holds has been checked. */
+  get open(): boolean {
+    return this.sure || this.#phase.at === 'padding'
+  }
   /** Whether a batch could be sent now. */
   get ready(): boolean {
-    const { at } = this.#phase
-    return (
-      (at === 'copying' || at === 'padding') &&
-      this.#queue.length > 0 &&
-      this.#flying.length < (this.#proven ? PIPELINE : 1)
-    )
+    return this.open && this.#queue.length > 0 && this.#flying.length < (this.#proven ? PIPELINE : 1)
   }
 
   /** Whether `acked` is certain: what the target holds has been checked, and nothing stands before the records. */
   get sure(): boolean {
     return this.#phase.at === 'copying' || this.#phase.at === 'out-of-range'
+  }
+  /** Whether it holds no batch that is still to land. */
+  get idle(): boolean {
+    return this.#queue.length + this.#flying.length === 0
   }
 
   /** Bytes of the batch that `take` would give. */
@@ -187,9 +195,13 @@ export class Lane {
     }
     this.#count(piece)
     this.times.landed = performance.now()
-    if (this.#phase.at === 'doubt') return // the read-back moves `acked`
-    if (index > 0) throw bug(`${this.where}: answers out of order at ${at}`)
+    if (!this.open) return // the read-back moves `acked`
+    if (index > 0) {
+      this.stop(bug(`${this.where}: answers out of order at ${at}`))
+      return
+    }
     this.#proven = true
+    this.setbacks = 0
     this.acked = Offset(piece.base + BigInt(piece.count))
     this.#endIfDone()
     if (this.#phase.at !== 'padding') return
@@ -200,7 +212,12 @@ export class Lane {
   /** The answer to a batch did not come, or was an error that says nothing of what the log holds. */
   lost(piece: Piece, why: string): void {
     const index = this.#flying.indexOf(piece)
-    if (index >= 0) this.#flying.splice(index, 1)
+    if (index < 0) return
+    this.#flying.splice(index, 1)
+    if (this.#phase.at === 'stopped') {
+      this.#release(piece)
+      return
+    }
     this.#queue.unshift(piece)
     this.#queue.sort((a, b) => (a.base < b.base ? -1 : 1)) // answers of a lost connection come in any order
     this.doubt(why)
@@ -208,7 +225,8 @@ export class Lane {
 
   doubt(why: string): void {
     if (this.#phase.at === 'stopped' || this.#phase.at === 'doubt') return
-    this.#phase = { at: 'doubt', since: performance.now(), why }
+    const rest = this.setbacks++ === 0 ? 0 : backoffMs(this.setbacks - 2, REST_MS)
+    this.#phase = { at: 'doubt', from: performance.now() + rest, why }
     this.counts.doubts++
     this.#proven = false
   }
@@ -235,7 +253,7 @@ export class Lane {
       this.#count(piece)
       this.#release(piece)
     }
-    if ((this.#queue[0]?.base ?? this.wanted) !== end) {
+    if (!this.#followsOn(end)) {
       this.#drop()
       this.#ending = undefined
       this.wanted = end
@@ -254,7 +272,6 @@ export class Lane {
     this.times.began ??= performance.now()
     this.#phase = { at: 'copying' }
     this.#proven = false
-    if (this.wanted < this.acked) this.wanted = this.acked
     this.#endIfDone()
   }
 
@@ -268,6 +285,7 @@ export class Lane {
 
   /** The source's log start moved on while nothing but padding is on the target: it will be padded on to there. */
   startMoves(to: Offset): void {
+    if (this.#phase.at !== 'out-of-range') return
     this.#drop()
     this.#phase = { at: 'moving', to }
   }
@@ -317,6 +335,16 @@ export class Lane {
   #endIfDone(): void {
     if (this.#ending && this.#queue.length + this.#flying.length === 0 && this.#phase.at === 'copying')
       this.stop(this.#ending)
+  }
+
+  /** Whether what is held goes on at `end` without a gap: one that landed in doubt may be gone from the target again. */
+  #followsOn(end: bigint): boolean {
+    let at = end
+    for (const { base, count } of this.#queue) {
+      if (base !== at) return false
+      at += BigInt(count)
+    }
+    return at === this.wanted
   }
 
   #drop(): void {

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { releaseOf } from '../inventory/index.ts'
-import { alterTopicConfigs, Cluster, FramePool } from '../kafka/index.ts'
+import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
 import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
-import { planTopics, type TopicPlan } from './plan.ts'
+import { planTopics, type TopicPlan, topicChooser } from './plan.ts'
 import { identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
@@ -27,6 +27,7 @@ export type MirrorPlan = {
 }
 
 const PROGRESS_MS = 250
+const ENDS = { timeoutMs: 10_000, withinMs: 2_000 }
 
 /**
  * A mirror of one cluster onto another. `open` looks and plans and changes nothing; `start` takes the lock, makes the
@@ -139,9 +140,13 @@ export class Mirror implements AsyncDisposable {
         target: this.target,
         lanes: this.#lanes,
         producers: new Set([identity.producerId]),
-        topicIds: new Map([...topics].map(([name, { targetId }]) => [name, targetId])),
-        persist: lanes => this.#keepAnchors(lanes),
-        persistStarts: lanes => this.#keepStarts(lanes),
+        topicIds: {
+          source: new Map([...topics].map(([name, { sourceId }]) => [name, sourceId])),
+          target: new Map([...topics].map(([name, { targetId }]) => [name, targetId])),
+        },
+        chosen: topicChooser(this.#options),
+        persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
+        persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
         on: this.#options.on,
       }),
     )
@@ -161,25 +166,29 @@ export class Mirror implements AsyncDisposable {
     return new Lane({ topic, partition, start, anchor, producer: { id: producerId, epoch: producerEpoch } })
   }
 
-  async #keepAnchors(lanes: readonly Lane[]): Promise<void> {
-    await this.#state?.setAnchors(lanes, { signal: AbortSignal.timeout(10_000) })
-  }
-
-  async #keepStarts(lanes: readonly Lane[]): Promise<void> {
+  async #keepStarts(lanes: readonly Lane[], during: During): Promise<void> {
     const changed = new Map<string, TopicState>()
     for (const { topic, partition, phase } of lanes) {
       const state = changed.get(topic) ?? this.#state?.topic(topic)
       if (!state || phase.at !== 'moving') continue
       changed.set(topic, { ...state, starts: state.starts.with(partition, phase.to) })
     }
-    await this.#state?.setTopics(changed, this.#during)
+    if (changed.size > 0) await this.#state?.setTopics(changed, during)
   }
 
-  /** Ends of the source's partitions now, by `topic-partition`. */
+  /** Ends of the source's partitions now, by `topic-partition`; waits for those that can't be had, unless their lane stops. */
   async sourceEnds(): Promise<Map<string, bigint>> {
-    const asks = this.#lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: -1n }))
-    const ends = await this.source.listOffsets(asks, { ...this.#during, isolation: 'read_committed' })
-    return new Map([...ends].map(([where, { offset }]) => [where, offset]))
+    const ends = new Map<string, bigint>()
+    for (;;) {
+      const open = this.#lanes.filter(lane => !lane.stopped && !ends.has(lane.where))
+      if (open.length === 0) return ends
+      const found = await this.source.listOffsets(
+        open.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST })),
+        { ...this.#during, ...ENDS, isolation: 'read_committed', refused: () => {} },
+      )
+      for (const [where, { offset }] of found) ends.set(where, offset)
+      if (found.size < open.length) await sleep(PROGRESS_MS, this.#options.signal)
+    }
   }
 
   /** Resolves when the copy holds what the source held at the end of the bulk; stopped partitions are not waited for. */

@@ -1,4 +1,11 @@
-import { type Connection, kafkaError, type Piece, Produce, type ResponseOf } from '../kafka/index.ts'
+import {
+  type Connection,
+  isRetriable,
+  kafkaError,
+  type Piece,
+  Produce,
+  type ResponseOf,
+} from '../kafka/index.ts'
 import { type During, KmigError, messageOf } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 
@@ -35,7 +42,8 @@ export class Outlet {
   }
 
   add(lane: Lane): void {
-    this.#lanes.add(lane)
+    if (this.connection.closed) lane.doubt('the connection to the target was lost')
+    else this.#lanes.add(lane)
   }
   remove(lane: Lane): void {
     this.#lanes.delete(lane)
@@ -77,24 +85,25 @@ export class Outlet {
       topic,
       partitions: parts.map(({ lane, piece }) => ({ partition: lane.partition, records: piece.bytes })),
     }))
+    const parts = new Map<string, Part>()
+    let why = 'the answer left the partition out'
     try {
       const answer = await this.connection.send(
         Produce,
         { acks: -1, timeoutMs: TIMEOUT_MS, topics },
         { timeoutMs: TIMEOUT_MS + 5_000 },
       )
-      const parts = new Map<string, Part>()
       for (const { topic, partitions } of answer.topics) {
         for (const part of partitions) parts.set(`${topic}-${part.partition}`, part)
       }
-      for (const { lane, piece } of sent) {
-        const part = parts.get(lane.where)
-        if (!part) lane.lost(piece, 'the answer left the partition out')
-        else if (part.errorCode === 0) lane.landed(piece, part.baseOffset)
-        else refused(lane, piece, part.errorCode, part.errorMessage)
-      }
     } catch (e) {
-      for (const { lane, piece } of sent) lane.lost(piece, messageOf(e))
+      why = messageOf(e)
+    }
+    for (const { lane, piece } of sent) {
+      const part = parts.get(lane.where)
+      if (!part) lane.lost(piece, why)
+      else if (part.errorCode === 0) lane.landed(piece, part.baseOffset)
+      else refused(lane, piece, part.errorCode, part.errorMessage)
     }
   }
 }
@@ -172,11 +181,17 @@ const stopped = (
     { try: [remedy] },
   )
 
-/** Refusals of a batch at one offset after which it is no accident. */
+/** After so many doubts in a row a refusal that trying again doesn't cure is no accident. */
+const PATIENCE = 8
+
 const refused = (lane: Lane, piece: Piece, errorCode: number, message: string | null): void => {
   const { name } = kafkaError(errorCode)
   const why = message ? `${name}: ${message}` : name
   const final = FINAL.get(name)
   lane.lost(piece, why)
   if (final) lane.stop(final(lane, piece, why))
+  else if (!isRetriable(errorCode) && lane.setbacks >= PATIENCE)
+    lane.stop(
+      stopped('BROKER', lane, piece, why, 'see the log of the target broker that leads the partition'),
+    )
 }

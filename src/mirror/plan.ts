@@ -17,6 +17,8 @@ export type PartitionPlan = {
 export type TopicPlan = {
   topic: string
   sourceId: string
+  /** Topic id on the target; undefined if the topic is still to be made. */
+  targetId: string | undefined
   /** `adopt`: it is there, empty and of the right form. */
   action: 'create' | 'adopt' | 'resume' | 'refuse'
   /** Why it is refused. */
@@ -35,6 +37,19 @@ export type PlanOptions = During & {
   exclude?: readonly string[] | undefined
 }
 
+/** Which topics of the source are mirrored: internal ones only where they are named. */
+export const topicChooser = ({
+  topics,
+  exclude,
+}: Pick<PlanOptions, 'topics' | 'exclude'>): ((name: string) => boolean) => {
+  const chosen = chooser(topics, exclude)
+  const mirrored = (name: string) =>
+    topics?.length
+      ? !name.startsWith('__kmig.') && name !== '__consumer_offsets' && name !== '__transaction_state'
+      : !name.startsWith('__')
+  return name => mirrored(name) && chosen(name)
+}
+
 /** Compares both sides and says what mirroring would do to each topic. Changes nothing. */
 export const planTopics = async ({
   source,
@@ -44,13 +59,9 @@ export const planTopics = async ({
   exclude,
   signal,
 }: PlanOptions): Promise<TopicPlan[]> => {
-  const chosen = chooser(topics, exclude)
-  const mirrored = (name: string) =>
-    topics?.length
-      ? !name.startsWith('__kmig.') && name !== '__consumer_offsets' && name !== '__transaction_state'
-      : !name.startsWith('__')
+  const chosen = topicChooser({ topics, exclude })
   const found = (await source.metadata('all', { signal })).filter(
-    ({ name, error }) => error === 0 && mirrored(name) && chosen(name),
+    ({ name, error }) => error === 0 && chosen(name),
   )
   const names = found.map(({ name }) => name)
   const theirs = new Map(
@@ -77,6 +88,7 @@ export const planTopics = async ({
     return {
       topic: name,
       sourceId: topicId,
+      targetId: there?.error === 0 ? there.topicId : undefined,
       ...judge(meta, there?.error === 0 ? there : undefined, known, copied),
       replicationFactor,
       sourceReplicationFactor,

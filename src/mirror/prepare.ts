@@ -1,7 +1,16 @@
-import { alterTopicConfigs, type Cluster, createTopics, InitProducerId } from '../kafka/index.ts'
-import { type During, KmigError } from '../kit/index.ts'
+import {
+  alterTopicConfigs,
+  type Cluster,
+  type ConfigEntry,
+  createTopics,
+  describeTopicConfigs,
+  InitProducerId,
+  NO_TOPIC_ID,
+} from '../kafka/index.ts'
+import { type During, inFlight, KmigError } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import type { MirrorPlan } from './mirror.ts'
+import type { TopicPlan } from './plan.ts'
 import type { Identity, MirrorState, TopicState } from './state.ts'
 
 /** Offsets of padding that take about ten minutes. */
@@ -82,6 +91,33 @@ export const identityOf = async ({
   return identity
 }
 
+/** Settings at work at a time. */
+const ALTERS_AT_ONCE = 16
+
+/** Gives topics that are there already the settings that mirroring needs, where they have others. */
+const holdConfigs = async (
+  target: Cluster,
+  topics: readonly TopicPlan[],
+  { signal }: During,
+): Promise<void> => {
+  const names = topics.map(({ topic }) => topic)
+  const found =
+    names.length > 0
+      ? await describeTopicConfigs(target, names, { signal })
+      : new Map<string, ConfigEntry[]>()
+  const other = topics.filter(({ topic, configs }) => {
+    const now = new Map(
+      (found.get(topic) ?? [])
+        .filter(({ source }) => source === 'dynamic-topic')
+        .map(({ name, value }) => [name, value]),
+    )
+    return Object.entries(configs.held).some(([name, value]) => now.get(name) !== value)
+  })
+  const hold = ({ topic, configs }: TopicPlan) =>
+    alterTopicConfigs(target, topic, { set: configs.held }, { signal })
+  for await (const _ of inFlight(other, ALTERS_AT_ONCE, hold, signal));
+}
+
 /** Makes the topics that are missing, holds the settings of all, and remembers them before a record is written. */
 export const prepareTopics = async ({
   target,
@@ -92,7 +128,7 @@ export const prepareTopics = async ({
 }: PrepareOptions): Promise<Map<string, TopicState>> => {
   const { topics } = plan
   const missing = topics.filter(({ action }) => action === 'create')
-  await createTopics(
+  const made = await createTopics(
     target,
     missing.map(({ topic, partitions, replicationFactor, configs }) => ({
       name: topic,
@@ -105,18 +141,19 @@ export const prepareTopics = async ({
   for (const { topic, partitions, replicationFactor } of missing) {
     on?.({ kind: 'topic-created', topic, partitions: partitions.length, replicationFactor })
   }
-  for (const { topic, action, configs } of topics) {
-    if (action !== 'create') await alterTopicConfigs(target, topic, { set: configs.held }, { signal })
-  }
-  const names = topics.map(({ topic }) => topic)
-  const ids = new Map((await target.metadata(names, { signal })).map(meta => [meta.name, meta.topicId]))
+  await holdConfigs(
+    target,
+    topics.filter(({ action }) => action !== 'create'),
+    { signal },
+  )
+  const ids = new Map(made.map(({ name, topicId }) => [name, topicId] as const))
   const states = new Map<string, TopicState>()
-  for (const { topic, sourceId, action, partitions, configs } of topics) {
+  for (const { topic, sourceId, targetId, action, partitions, configs } of topics) {
     const known = action === 'resume' ? state.topic(topic) : undefined
     const starts = known?.starts ?? partitions.map(({ start }) => start)
     states.set(topic, {
       sourceId,
-      targetId: ids.get(topic) ?? '',
+      targetId: targetId ?? ids.get(topic) ?? NO_TOPIC_ID,
       starts,
       final: configs.final,
       held: configs.held,

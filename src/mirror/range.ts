@@ -1,6 +1,8 @@
-import type { Cluster } from '../kafka/index.ts'
+import { type Cluster, EARLIEST, LATEST } from '../kafka/index.ts'
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
+
+const ASK = { timeoutMs: 5_000, withinMs: 2_000 }
 
 /**
  * The source refused offsets as out of range: its log has moved past them, or ends before them. Where only padding was
@@ -15,12 +17,17 @@ export const judgeRange = async (
   const ask = (timestamp: bigint) =>
     source.listOffsets(
       lanes.map(({ topic, partition }) => ({ topic, partition, timestamp })),
-      { signal },
+      { ...ASK, signal, refused: () => {} },
     )
-  const [starts, ends] = [await ask(-2n), await ask(-1n)]
+  const [starts, ends] = [await ask(EARLIEST), await ask(LATEST)]
   for (const lane of lanes) {
-    const start = starts.get(lane.where)?.offset ?? 0n
-    const end = ends.get(lane.where)?.offset ?? 0n
+    const start = starts.get(lane.where)?.offset
+    const end = ends.get(lane.where)?.offset
+    if (lane.phase.at !== 'out-of-range') continue
+    if (start === undefined || end === undefined) {
+      lane.inRange() // whoever leads it now says so itself
+      continue
+    }
     if (start > lane.wanted && lane.holdsOnlyPadding) lane.startMoves(Offset(start))
     else if (start > lane.wanted)
       lane.stop(

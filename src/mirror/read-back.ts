@@ -21,6 +21,8 @@ export type ReadBack = {
   producers: ReadonlySet<bigint>
   from: Offset
   to: Offset
+  /** The target's log start: padding that was deleted is not read back, and was written before any record. */
+  first: bigint
   signal: AbortSignal
 }
 
@@ -35,18 +37,14 @@ export const readBack = async ({
   producers,
   from,
   to,
+  first,
   signal,
 }: ReadBack): Promise<KmigError | undefined> => {
-  // padding that was deleted is not read back, and was written before any record
-  const { topic, partition } = lane
-  const first =
-    (await target.listOffsets([{ topic, partition, timestamp: -2n }], { signal })).get(lane.where)?.offset ??
-    0n
   let at = first > from ? Offset(first) : from
   while (at < to) {
     const leader = target.leaderOf(lane.topic, lane.partition)
     if (!leader) throw new KmigError('UNREACHABLE', `${lane.where} has no leader on the target`)
-    const connection = await target.connection(leader.nodeId, 'read-back')
+    const connection = await target.connection(leader.nodeId, 'read-back', signal)
     const answer = await connection.send(
       Fetch,
       {
@@ -71,9 +69,12 @@ export const readBack = async ({
       )
     }
     for (const { header } of headers(part.records ?? NOTHING)) {
-      const wrong = header.lastOffset < at ? undefined : violation(lane, header, producers)
+      if (header.lastOffset < at) continue
+      if (header.baseOffset > at)
+        return foreign(lane, `nothing stands at offsets ${at} to ${header.baseOffset - 1n}`)
+      const wrong = violation(lane, header, producers)
       if (wrong) return wrong
-      if (header.lastOffset >= at) at = Offset(header.lastOffset + 1n)
+      at = Offset(header.lastOffset + 1n)
     }
   }
   return undefined

@@ -1,17 +1,21 @@
-import type { Cluster } from '../kafka/index.ts'
+import { type Cluster, EARLIEST, type EpochEnd, LATEST } from '../kafka/index.ts'
 import { type During, inFlight, isKmigError, KmigError, messageOf, Offset, sleep } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
+import { type Identities, stopStrangers } from './identities.ts'
 import type { Lane } from './lane.ts'
 import { readBack } from './read-back.ts'
 
 export type SettleOptions = During<MirrorEvent> & {
   target: Cluster
   producers: ReadonlySet<bigint>
-  /** Topic ids on the target, as they were when the mirror made the topics. */
-  topicIds: ReadonlyMap<string, string>
+  /** Topics on the target, as they were when the mirror made them. */
+  targets: Identities
 }
 
 const AGAIN_MS = 200
+/** A broker that does not answer must not hold up those that do: what it leads waits for the next round. */
+const LOOK_UP = { timeoutMs: 5_000, withinMs: 20_000 }
+const ASK = { timeoutMs: 5_000, withinMs: 2_000, refused: () => {} }
 const SCANS_AT_ONCE = 4
 
 /**
@@ -20,14 +24,10 @@ const SCANS_AT_ONCE = 4
  * leader, high watermark behind) are left in doubt for the next round. Source: MIRROR.md 5.4.
  */
 export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<void> => {
-  const { target, topicIds } = o
-  for (const meta of await target.metadata([...new Set(lanes.map(lane => lane.topic))], o)) {
-    const known = topicIds.get(meta.name)
-    const gone = meta.error === 3
-    if (!gone && (!known || meta.topicId === known)) continue
-    if (gone && !known) continue
-    for (const lane of lanes.filter(({ topic }) => topic === meta.name)) lane.stop(recreated(lane, gone))
-  }
+  const { target, targets, signal } = o
+  const topics = [...new Set(lanes.map(lane => lane.topic))]
+  for (const found of await target.metadata(topics, { ...LOOK_UP, signal }))
+    stopStrangers(targets, lanes, found.name, found)
   const asked = lanes.flatMap(lane => {
     const leader = lane.stopped ? undefined : target.leaderOf(lane.topic, lane.partition)
     // an epoch lower than one seen is a broker's stale view
@@ -40,35 +40,43 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
       leaderEpoch: epoch,
       currentLeaderEpoch: epoch,
     })),
-    o,
+    { ...ASK, signal },
   )
-  const anchors = await target.epochEnds(
-    asked.map(({ lane: { topic, partition, anchor } }) => ({ topic, partition, leaderEpoch: anchor.epoch })),
-    o,
-  )
-  const marks = await target.listOffsets(
-    asked.map(({ lane: { topic, partition } }) => ({ topic, partition, timestamp: -1n })),
-    o,
-  )
+  const offsets = (timestamp: bigint) =>
+    target.listOffsets(
+      asked.map(({ lane: { topic, partition } }) => ({ topic, partition, timestamp })),
+      { ...ASK, signal },
+    )
+  const [anchors, marks, starts] = await Promise.all([
+    target.epochEnds(
+      asked.map(({ lane: { topic, partition, anchor } }) => ({
+        topic,
+        partition,
+        leaderEpoch: anchor.epoch,
+      })),
+      { ...ASK, signal },
+    ),
+    offsets(LATEST),
+    offsets(EARLIEST),
+  ])
   const scans = asked.flatMap(({ lane, epoch }) => {
     const end = ends.get(lane.where)
     const mark = marks.get(lane.where)
-    if (end?.kind !== 'end' || end.endOffset !== mark?.offset) return []
     const held = anchors.get(lane.where)
+    const first = starts.get(lane.where)?.offset
+    if (end?.kind !== 'end' || end.endOffset !== mark?.offset) return []
+    if (!held || held.kind === 'error' || first === undefined) return []
     const to = Offset(end.endOffset)
     if (to < lane.anchor.offset) truncated(lane, to, o)
-    const safe =
-      held?.kind === 'end' && held.endOffset >= 0n && held.endOffset < lane.anchor.offset
-        ? held.endOffset
-        : lane.anchor.offset
-    return [{ lane, epoch, from: Offset(safe < to ? safe : to), to }]
+    const safe = safeOf(lane, held)
+    return [{ lane, epoch, from: safe < to ? safe : to, to, first }]
   })
   const checks = inFlight(
     scans,
     SCANS_AT_ONCE,
-    async ({ lane, epoch, from, to }, signal) => {
+    async ({ lane, epoch, from, to, first }, signal) => {
       try {
-        const wrong = await readBack({ target, lane, producers: o.producers, from, to, signal })
+        const wrong = await readBack({ target, lane, producers: o.producers, from, to, first, signal })
         if (wrong) lane.stop(wrong)
         else lane.settled(to, epoch)
       } catch (e) {
@@ -82,10 +90,16 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
   if (lanes.some(lane => lane.phase.at === 'doubt')) await sleep(AGAIN_MS, o.signal)
 }
 
+/** Up to where the log is known to hold what was checked. An epoch that the leader does not know says nothing. */
+const safeOf = ({ anchor }: Lane, held: EpochEnd): Offset => {
+  if (held.kind === 'end') return held.endOffset < anchor.offset ? Offset(held.endOffset) : anchor.offset
+  return anchor.epoch < 0 ? anchor.offset : Offset(0n)
+}
+
 /** Padding is deleted before records follow, and again when a broker's crash has brought it back. Source: MIRROR.md 6. */
-export const trim = async (lanes: readonly Lane[], { target, on, ...o }: SettleOptions): Promise<void> => {
-  const asks = lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: -2n }))
-  const before = await target.listOffsets(asks, o)
+export const trim = async (lanes: readonly Lane[], { target, on, signal }: SettleOptions): Promise<void> => {
+  const asks = lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: EARLIEST }))
+  const before = await target.listOffsets(asks, { ...ASK, signal })
   const padded = lanes.filter(lane => {
     const at = before.get(lane.where)
     return at !== undefined && at.offset < lane.start
@@ -93,10 +107,10 @@ export const trim = async (lanes: readonly Lane[], { target, on, ...o }: SettleO
   if (padded.length > 0) {
     await target.deleteRecords(
       padded.map(({ topic, partition, start }) => ({ topic, partition, offset: start })),
-      { ...o, timeoutMs: 10_000 },
+      { ...ASK, signal },
     )
   }
-  const after = padded.length > 0 ? await target.listOffsets(asks, o) : before
+  const after = padded.length > 0 ? await target.listOffsets(asks, { ...ASK, signal }) : before
   for (const lane of lanes) {
     const at = after.get(lane.where)
     if (at === undefined || at.offset < lane.start) continue
@@ -108,7 +122,7 @@ export const trim = async (lanes: readonly Lane[], { target, on, ...o }: SettleO
       })
     lane.trimmed()
   }
-  if (lanes.some(lane => lane.phase.at === 'trimming')) await sleep(AGAIN_MS, o.signal)
+  if (lanes.some(lane => lane.phase.at === 'trimming')) await sleep(AGAIN_MS, signal)
 }
 
 const truncated = (lane: Lane, end: Offset, { on }: SettleOptions): void => {
@@ -118,12 +132,3 @@ const truncated = (lane: Lane, end: Offset, { on }: SettleOptions): void => {
   )
   on?.({ kind: 'warning', where: lane.where, text: lost.message })
 }
-
-const recreated = (lane: Lane, gone: boolean): KmigError =>
-  new KmigError(
-    'TOPIC_RECREATED',
-    `topic ${lane.topic} on the target was ${gone ? 'deleted' : 'deleted and made again'} while it was mirrored`,
-    {
-      try: ['find out who did it; start the mirror again to copy the topic anew'],
-    },
-  )

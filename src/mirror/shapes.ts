@@ -60,6 +60,7 @@ export const planShape = {
     z.object({
       topic: z.string(),
       sourceId: z.string(),
+      targetId: z.string().optional(),
       action: z.enum(['create', 'adopt', 'resume', 'refuse']),
       why: z.string().optional(),
       replicationFactor: z.number(),

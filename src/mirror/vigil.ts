@@ -2,6 +2,9 @@ import type { Cluster } from '../kafka/index.ts'
 import { Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 
+/** One try: what can't be told now is a doubt. */
+const ASK = { timeoutMs: 10_000, withinMs: 0 }
+
 export type VigilOptions = { target: Cluster; lanes: readonly Lane[]; signal: AbortSignal }
 
 /**
@@ -11,7 +14,7 @@ export type VigilOptions = { target: Cluster; lanes: readonly Lane[]; signal: Ab
  */
 export const vigil = async ({ target, lanes, signal }: VigilOptions): Promise<void> => {
   const watched = lanes
-    .filter(lane => lane.phase.at === 'copying')
+    .filter(lane => lane.open)
     .map(lane => ({ lane, acked: lane.acked, epoch: lane.epoch }))
   if (watched.length === 0) return
   const ends = await target.epochEnds(
@@ -21,17 +24,17 @@ export const vigil = async ({ target, lanes, signal }: VigilOptions): Promise<vo
       leaderEpoch: epoch,
       currentLeaderEpoch: epoch,
     })),
-    { signal },
+    { ...ASK, signal },
   )
   for (const { lane, acked, epoch } of watched) {
-    if (lane.phase.at !== 'copying' || lane.epoch !== epoch) continue
+    if (!lane.open || lane.epoch !== epoch) continue
     const end = ends.get(lane.where)
     if (end?.kind === 'end' && end.endOffset >= acked) lane.anchor = { offset: Offset(acked), epoch }
     else
       lane.doubt(
         end?.kind === 'end'
           ? `the target ends at ${end.endOffset}, it had acknowledged ${acked}`
-          : 'the leader of the target has changed',
+          : 'whether the leader of the target is still the same could not be told',
       )
   }
 }

@@ -1,0 +1,174 @@
+import type { Cluster, Connection, FramePool } from '../kafka/index.ts'
+import { isKmigError, type KmigError, sleep } from '../kit/index.ts'
+import { type Identities, stopStrangers } from './identities.ts'
+import { Inlet } from './inlet.ts'
+import type { Lane } from './lane.ts'
+import { Outlet } from './outlet.ts'
+
+/** Connections per broker and direction: the broker handles one request per connection at a time. */
+const CONNECTIONS = 2
+/** What all lanes together may hold before fetching pauses; answers under way come on top. */
+const HELD_BYTES = 48 << 20
+const AGAIN_MS = 200
+
+export type HomesOptions = {
+  /** The source cluster's own pool of memory for large answers. */
+  pool: FramePool
+  source: Cluster
+  target: Cluster
+  lanes: readonly Lane[]
+  sources: Identities
+  /** Ends everything. */
+  signal: AbortSignal
+  /** Something landed, failed, arrived or lost its home. */
+  moved(): void
+  /** Keeps a loop that runs until the signal. */
+  run(loop: Promise<void>): void
+  warn(where: string, error: KmigError): void
+}
+
+/** Which lane is on which connection: the inlets of the source's brokers, the outlets of the target's. */
+export class Homes {
+  readonly #o: HomesOptions
+  readonly #outlets = new Map<Connection, Outlet>()
+  readonly #inlets = new Map<Connection, Inlet>()
+  readonly #out = new Map<Lane, Outlet>()
+  readonly #in = new Map<Lane, Inlet>()
+  readonly #slot: ReadonlyMap<Lane, number>
+  /** Their leader on the source is to be looked up. */
+  readonly #strayed = new Set<Lane>()
+
+  constructor(options: HomesOptions) {
+    this.#o = options
+    this.#slot = new Map(options.lanes.map((lane, i) => [lane, i % CONNECTIONS] as const))
+  }
+
+  /** Whether a lane needs a connection that it is not on. */
+  homeless(lane: Lane): boolean {
+    return (lane.open && !this.#out.has(lane)) || (lane.phase.at === 'copying' && !this.#in.has(lane))
+  }
+  /** Wakes fetchers whose lanes may have room again. */
+  ring(): void {
+    for (const inlet of this.#inlets.values()) inlet.ring()
+  }
+  leaveOutlet(lane: Lane): void {
+    this.#out.get(lane)?.remove(lane)
+    this.#out.delete(lane)
+  }
+  leave(lane: Lane): void {
+    this.leaveOutlet(lane)
+    this.#in.get(lane)?.remove(lane)
+    this.#in.delete(lane)
+  }
+
+  /** Puts lanes on connections to the brokers that lead them; those that can't be reached are tried again later. */
+  async house(lanes: readonly Lane[]): Promise<void> {
+    const { source, target, signal } = this.#o
+    for (const [key, share] of this.#byLeader(lanes, target)) {
+      const sending = share.filter(lane => lane.open && !this.#out.has(lane))
+      // the leader that was checked, in the epoch that was checked, or no batch is sent
+      const led = sending.filter(
+        lane => target.leaderOf(lane.topic, lane.partition)?.leaderEpoch === lane.epoch,
+      )
+      for (const lane of sending) if (!led.includes(lane)) lane.doubt('the leader of the target has changed')
+      if (key === undefined || led.length === 0) continue
+      const to = await this.#reach(() => target.connection(key.nodeId, `produce-${key.slot}`, signal), led)
+      if (to) this.#send(led, this.#outletOf(to))
+      else for (const lane of led) lane.doubt('the target could not be reached')
+    }
+    await this.#findStrayed(lanes)
+    for (const [key, share] of this.#byLeader(lanes, source)) {
+      const asking = share.filter(lane => lane.phase.at === 'copying' && !this.#in.has(lane))
+      if (asking.length === 0) continue
+      const from =
+        key && (await this.#reach(() => source.connection(key.nodeId, `fetch-${key.slot}`, signal), asking))
+      if (from) this.#ask(asking, this.#inletOf(from))
+      else for (const lane of asking) this.#strayed.add(lane)
+    }
+  }
+
+  #byLeader(lanes: readonly Lane[], cluster: Cluster) {
+    const keys = new Map<string, { nodeId: number; slot: number }>()
+    return Map.groupBy(lanes, lane => {
+      const leader = cluster.leaderOf(lane.topic, lane.partition)
+      if (!leader) return undefined
+      const key = { nodeId: leader.nodeId, slot: this.#slot.get(lane) ?? 0 }
+      const name = `${key.nodeId}/${key.slot}`
+      keys.set(name, keys.get(name) ?? key)
+      return keys.get(name)
+    })
+  }
+
+  async #reach(open: () => Promise<Connection>, [first]: readonly Lane[]): Promise<Connection | undefined> {
+    try {
+      return await open()
+    } catch (e) {
+      if (!isKmigError(e, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT') || this.#o.signal.aborted) throw e
+      this.#o.warn(first?.where ?? '', e)
+      return undefined
+    }
+  }
+
+  #send(lanes: readonly Lane[], outlet: Outlet): void {
+    for (const lane of lanes) {
+      this.#out.set(lane, outlet)
+      outlet.add(lane)
+    }
+    outlet.pump()
+  }
+  #ask(lanes: readonly Lane[], inlet: Inlet): void {
+    for (const lane of lanes) {
+      this.#in.set(lane, inlet)
+      inlet.add(lane)
+    }
+  }
+
+  /** Looks up who leads lanes that lost their broker, and whether their topics are still the same. */
+  async #findStrayed(lanes: readonly Lane[]): Promise<void> {
+    const { source, signal } = this.#o
+    const strayed = lanes.filter(lane => this.#strayed.has(lane))
+    if (strayed.length === 0) return
+    await sleep(AGAIN_MS, signal)
+    const topics = [...new Set(strayed.map(({ topic }) => topic))]
+    for (const found of await source.metadata(topics, { signal, timeoutMs: 5_000, withinMs: 20_000 }))
+      stopStrangers(this.#o.sources, strayed, found.name, found)
+    for (const lane of strayed) this.#strayed.delete(lane)
+  }
+
+  #outletOf(connection: Connection): Outlet {
+    const known = this.#outlets.get(connection)
+    if (known) return known
+    const outlet = new Outlet(connection, { signal: this.#o.signal, on: () => this.#o.moved() })
+    this.#outlets.set(connection, outlet)
+    connection.ended.then(() => this.#outlets.delete(connection))
+    return outlet
+  }
+
+  #inletOf(connection: Connection): Inlet {
+    const known = this.#inlets.get(connection)
+    if (known) return known
+    const { pool, signal, lanes, moved, run } = this.#o
+    const inlet = new Inlet(connection, {
+      pool,
+      signal,
+      full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
+      fed: () => {
+        for (const outlet of this.#outlets.values()) outlet.pump()
+        moved()
+      },
+      strayed: (lane, why) => this.#lost(lane, inlet, why),
+    })
+    this.#inlets.set(connection, inlet)
+    connection.ended.then(() => this.#inlets.delete(connection))
+    run(inlet.run())
+    return inlet
+  }
+
+  #lost(lane: Lane, inlet: Inlet, why: KmigError): void {
+    inlet.remove(lane)
+    if (this.#in.get(lane) === inlet) this.#in.delete(lane)
+    this.#strayed.add(lane)
+    this.#o.warn(lane.where, why)
+    this.#o.moved()
+  }
+}
