@@ -44,11 +44,12 @@ export class Ensembles implements AsyncDisposable {
       hasMultiRead(quiet(from, options)),
       hasMultiRead(quiet(to, options)),
     ])
+    const tell = { source: asOne('source', options), target: asOne('target', options) }
     const ends = [...Array(SOURCE_SESSIONS).fill(from), ...Array(TARGET_SESSIONS + 1).fill(to)] as End[]
     const opened = await Promise.allSettled(
       ends.map(end => {
         const side = end === from ? 'source' : 'target'
-        return ZkSession.open({ ...quiet(end, options), on: event => options.on?.(side, event) })
+        return ZkSession.open({ ...quiet(end, options), on: tell[side] })
       }),
     )
     const sessions = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
@@ -85,6 +86,16 @@ const quiet = ({ servers, auth }: End, { signal, withinMs }: OpenOptions): Sessi
   signal,
   withinMs,
 })
+
+/** Tells of the sessions of a side as of one: lost with the first, connected again with the last. */
+const asOne = (side: 'source' | 'target', { on }: OpenOptions) => {
+  let lost = 0
+  return (event: SessionEvent): void => {
+    if (event.kind === 'lost' && lost++ > 0) return
+    if (event.kind === 'reconnected' && --lost > 0) return
+    on?.(side, event)
+  }
+}
 
 /**
  * Refuses roots of which one lies in the other on the same ensemble. Names prove nothing, as an ensemble has many

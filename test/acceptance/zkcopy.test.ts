@@ -18,6 +18,7 @@ const run = (args: string[], options = {}) => spawned(COMMAND, args, options)
 servers('zkcopy between real ensembles', () => {
   let sandbox: Sandbox
   let [source, target, ancient] = ['', '', '']
+  let crashTarget: () => Promise<void>
   let old: Witness
   let next: Witness
   const copy = (from: string, to: string, options: Partial<ZkCopyOptions> = {}) =>
@@ -39,6 +40,11 @@ servers('zkcopy between real ensembles', () => {
     )
     const addresses = clusters.map(cluster => cluster.zookeeper?.replace(/\/.*/, '') ?? '')
     ;[source = '', target = '', ancient = ''] = addresses
+    crashTarget = async () => {
+      const node = clusters[1]?.node(9)
+      await node?.stop('kill')
+      await node?.start()
+    }
     old = await Witness.open(source)
     next = await Witness.open(target)
   })
@@ -279,6 +285,24 @@ servers('zkcopy between real ensembles', () => {
       updated: 0,
       multis: 0,
     })
+  })
+
+  test('a target server killed in the middle and started again: the same run goes on to equal trees', async () => {
+    const size = await killTree('/crash')
+    const events: string[] = []
+    const copying = copy('/crash', '/crash', {
+      batch: 1,
+      withinMs: 30_000,
+      on: event => event.kind === 'connection' && events.push(`${event.side} ${event.event.kind}`),
+    })
+    copying.catch(() => {})
+    while ((await writtenBelow('/crash')) < 300) await sleep(1)
+    expect(await writtenBelow('/crash')).toBeLessThan(size)
+    await crashTarget()
+    const report = await copying
+    expect(events).toEqual(['target lost', 'target reconnected'])
+    expect(report.created).toBe(report.scanned)
+    await equal('/crash', '/crash')
   })
 
   test('SIGINT ends the copy cleanly with 130, and the next run completes it', async () => {
