@@ -14,7 +14,13 @@ export type Operation<Request, Reply> = {
   read(from: Reader): Reply
 }
 
-export const readStat = (from: Reader): Stat => new Stat(from.raw(STAT_BYTES))
+export const readStat = (from: Reader): Stat => {
+  if (from.left < STAT_BYTES)
+    throw from.fail(`a Stat of ${STAT_BYTES} bytes is wanted, ${from.left} are left,`)
+  const stat = new Stat(from.buffer, from.position)
+  from.position += STAT_BYTES
+  return stat
+}
 const nothing = (): void => {}
 
 type At = { path: string }

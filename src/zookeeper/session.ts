@@ -141,14 +141,19 @@ export class ZkSession implements AsyncDisposable {
     call.xid = this.#xid + 1 - call.answered // what was answered before a loss is not asked again
     call.sentAt = performance.now()
     this.#sent.push(call)
+    const frames = new Writer(REQUEST_BYTES * Math.min(call.count, 64))
+    const starts: number[] = []
     for (let i = call.answered; i < call.count; i++) {
-      const frame = new Writer(REQUEST_BYTES)
+      starts.push(frames.length)
       this.#xid++
-      call.encode(frame.int32(0).int32(this.#xid).int32(call.opcode), i)
-      const pieces = frame.finish()
-      pieces[0]?.writeInt32BE(frame.length - 4, 0)
-      connection.send(pieces, frame.length)
+      call.encode(frames.int32(0).int32(this.#xid).int32(call.opcode), i)
     }
+    const bytes = frames.length
+    const pieces = starts.length === 1 ? frames.finish() : [frames.toBuffer()]
+    for (const [i, start] of starts.entries()) {
+      pieces[0]?.writeInt32BE((starts[i + 1] ?? bytes) - start - 4, start)
+    }
+    connection.send(pieces, bytes)
   }
 
   #take(reply: ReplyFrame): void {
