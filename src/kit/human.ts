@@ -47,7 +47,7 @@ export const formatRate = (bytes: number | bigint, ms: number): string =>
   `${formatBytes(Math.round((Number(bytes) * 1_000) / Math.max(1, ms)))}/s`
 
 /** `1,234,567`. */
-export const formatCount = (n: number | bigint): string => n.toLocaleString('en-US')
+export const formatCount = (n: number | bigint): string => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 
 /** `1 topic`, `3 topics`. */
 export const plural = (n: number | bigint, noun: string): string =>
