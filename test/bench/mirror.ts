@@ -10,8 +10,9 @@ import {
   Produce,
 } from '../../src/kafka/index.ts'
 import { formatBytes, formatCount, parseBootstrap, sleep } from '../../src/kit/index.ts'
-import { pair } from '../sandbox-helper.ts'
-import { median, run, table } from './measure.ts'
+import { Sandbox } from '../../src/sandbox/index.ts'
+import { NEW, OLD, sandboxOptions } from '../sandbox-helper.ts'
+import { median, memoryDirectory, run, table } from './measure.ts'
 
 type Case = {
   name: string
@@ -53,6 +54,8 @@ const CASES: readonly Case[] = [
   },
 ]
 const RUNS = 5
+/** What a run leaves is gone before the next. */
+const CONFIG = { 'log.segment.delete.delay.ms': '1000' }
 
 /**
  * Copies a filled topic from 3.9.2 to 4.3.1, each run into a new one; between the runs the limit is measured on the same
@@ -63,9 +66,16 @@ export const bench = async (args: readonly string[]): Promise<void> => {
   const chosen = CASES.filter(
     ({ topic }) => args.every(arg => /^\d+$/.test(arg) || arg === topic) || args.includes(topic),
   )
-  await using clusters = await pair({ old: { profile: 'bench' }, new: { profile: 'bench' } })
-  await using old = await Cluster.open({ bootstrap: parseBootstrap(clusters.old.bootstrap()) })
-  await using next = await Cluster.open({ bootstrap: parseBootstrap(clusters.new.bootstrap()) })
+  await using sandbox = await Sandbox.open({
+    ...sandboxOptions(),
+    root: join(memoryDirectory(), 'kmig-bench'),
+  })
+  const servers = await Promise.all(
+    [OLD, NEW].map(spec => sandbox.start({ ...spec, profile: 'bench', config: CONFIG })),
+  )
+  const [from = '', to = ''] = servers.map(cluster => cluster.bootstrap())
+  await using old = await Cluster.open({ bootstrap: parseBootstrap(from) })
+  await using next = await Cluster.open({ bootstrap: parseBootstrap(to) })
   const rows = [['case', 'limit s', 'kmig s', 'of limit', 'records/s', 'CPU s', 'RSS', 'whole process s']]
   for (const each of chosen) {
     await fill(old, each, records)
@@ -103,7 +113,7 @@ export const bench = async (args: readonly string[]): Promise<void> => {
     await deleteTopics(old, [each.topic])
   }
   process.stdout.write(
-    `${table(rows)}\n${formatCount(records)} records a case, medians of ${RUNS}; RSS is the highest\n`,
+    `${table(rows)}\n${formatCount(records)} records a case, medians of ${RUNS}; RSS is the highest; logs in ${memoryDirectory()}\n`,
   )
 }
 
@@ -162,7 +172,7 @@ const limit = async (
     { quiet: false },
   )
   await deleteTopics(next, [topic])
-  await sleep(1_000)
+  await sleep(3_000)
   return Number(taken.stdout)
 }
 
@@ -192,7 +202,7 @@ const copy = async ({ old, next, topic, name, records }: CopyOptions) => {
     if (taken.code !== 0 || BigInt(report.records) < BigInt(records))
       throw new Error(`the copy failed: ${taken.stdout.slice(0, 2000)}`)
     await deleteTopics(next, [topic, `__kmig.${name}`])
-    await sleep(1_000)
+    await sleep(3_000)
     return { ...taken, copyMs: Number(report.copyMs) }
   } finally {
     rmSync(stateDir, { recursive: true, force: true })

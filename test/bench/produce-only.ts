@@ -46,7 +46,11 @@ const pump = async (slot: number): Promise<void> => {
     }),
   )
 }
-const parts = Array.from({ length: Number(partitions) }, (_, partition) => ({ topic, partition, timestamp: -1n }))
+const parts = Array.from({ length: Number(partitions) }, (_, partition) => ({
+  topic,
+  partition,
+  timestamp: -1n,
+}))
 await cluster.listOffsets(parts) // every leader is in office
 const start = performance.now()
 await Promise.all(Array.from({ length: CONNECTIONS }, (_, slot) => pump(slot)))
