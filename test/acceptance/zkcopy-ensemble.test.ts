@@ -1,0 +1,90 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sleep } from '../../src/kit/index.ts'
+import { Sandbox, type SandboxCluster } from '../../src/sandbox/index.ts'
+import { type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
+import { parseConnectString } from '../../src/zookeeper/index.ts'
+import { sandboxOptions, servers } from '../sandbox-helper.ts'
+import { content, Witness } from '../zkcopy/witness.ts'
+
+const NODES = [9, 10, 11]
+const modeOf = async (address: string): Promise<string | undefined> => {
+  const [host = '', port = ''] = address.split(':')
+  const socket = connect(Number(port), host)
+  let text = ''
+  socket.on('data', chunk => {
+    text += chunk
+  })
+  socket.on('error', () => {})
+  socket.on('connect', () => socket.write('srvr'))
+  await once(socket, 'close')
+  return /Mode: (\w+)/.exec(text)?.[1]
+}
+
+servers('zkcopy into an ensemble of three', () => {
+  let sandbox: Sandbox
+  let ensemble: SandboxCluster
+  let [source, target] = ['', '']
+  let old: Witness
+  const copy = (options: Partial<ZkCopyOptions> = {}) =>
+    zkcopy({
+      from: parseConnectString(`${source}/app`),
+      to: parseConnectString(`${target}/app`),
+      withinMs: 40_000,
+      signal: new AbortController().signal,
+      ...options,
+    })
+
+  beforeAll(async () => {
+    sandbox = await Sandbox.open(sandboxOptions())
+    const [one, three] = await Promise.all([
+      sandbox.start({ kind: 'zookeeper', version: '3.9.2', brokers: 0 }),
+      sandbox.start({ kind: 'zookeeper', version: '3.9.2', brokers: 0, ensemble: 3 }),
+    ])
+    ensemble = three
+    source = one.zookeeper ?? ''
+    target = three.zookeeper ?? ''
+    old = await Witness.open(source)
+    await old.plantAll(['/app', ...Array.from({ length: 3_000 }, (_, i) => `/app/n${i}`)])
+  })
+  afterAll(async () => {
+    await old?.[Symbol.asyncDispose]()
+    await sandbox?.[Symbol.asyncDispose]()
+  })
+
+  test('the leader killed in the middle of the copy: the same run ends with equal trees', async () => {
+    const addresses = target.split(',')
+    const modes = await Promise.all(addresses.map(modeOf))
+    expect(modes.toSorted()).toEqual(['follower', 'follower', 'leader'])
+    const leader = NODES[modes.indexOf('leader')] ?? 0
+    let created = 0
+    const copying = copy({
+      batch: 1,
+      on: event => {
+        if (event.kind === 'progress') created = event.created
+      },
+    })
+    copying.catch(() => {})
+    while (created < 100) await sleep(1)
+    await ensemble.node(leader).stop('kill')
+    expect(created).toBeLessThan(3_001)
+    const report = await copying
+    expect(report).toMatchObject({ created: 3_001, scanned: 3_001 })
+    const survivors = addresses.filter((_, i) => NODES[i] !== leader)
+    await using next = await Witness.open(survivors.join(','))
+    expect(content(await next.tree('/app'))).toEqual(content(await old.tree('/app')))
+    expect(await copy()).toMatchObject({ created: 0, updated: 0, multis: 0 })
+    await ensemble.node(leader).start()
+  })
+
+  test('a member of the target ensemble is known as such by any of its addresses', async () => {
+    const [first = '', , third = ''] = target.split(',')
+    const same = zkcopy({
+      from: parseConnectString(`${first}/app`),
+      to: parseConnectString(`${third}/app/below`),
+      signal: new AbortController().signal,
+    })
+    await expect(same).rejects.toMatchObject({ code: 'ZK_OVERLAP' })
+  })
+})
