@@ -1,36 +1,25 @@
 import { BaseCommand, countFlag, durationFlag, envelope, Flags, type View } from '../src/cli/index.ts'
-import { EXIT, formatCount } from '../src/kit/index.ts'
+import { EXIT } from '../src/kit/index.ts'
 import {
   ACL_MODES,
   agrees,
+  connectionText,
   JUTE_MAXBUFFER,
-  parseMaxDelete,
-  parseSince,
+  progressText,
   type Report,
-  readAuthFile,
   reportShape,
   reportText,
   type ZkCopyEvent,
   zkcopy,
+  zkcopyOptions,
 } from '../src/zkcopy/index.ts'
-import { parseConnectString } from '../src/zookeeper/index.ts'
 
 const view: View<ZkCopyEvent, Report> = {
   schema: envelope(reportShape),
   human: reportText,
   exit: report => (report.check && !agrees(report) ? EXIT.difference : EXIT.ok),
-  say: event => {
-    if (event.kind !== 'connection') return undefined
-    const { side, event: what } = event
-    if (what.kind === 'lost') return `${side}: ${what.why}`
-    return `${side}: ${what.kind === 'expired' ? 'the session expired, a new one begins' : `connected again to ${what.server}`}`
-  },
-  move: event => {
-    if (event.kind !== 'progress') return undefined
-    const { scanned, created, updated, unchanged } = event
-    const written = formatCount(created + updated)
-    return { text: `${formatCount(scanned)} read, ${written} written, ${formatCount(unchanged)} unchanged` }
-  },
+  say: connectionText,
+  move: event => (event.kind === 'progress' ? { text: progressText(event) } : undefined),
 }
 
 export default class ZkCopy extends BaseCommand {
@@ -50,6 +39,14 @@ export default class ZkCopy extends BaseCommand {
     'to-auth': Flags.string({ summary: 'file of credentials of the target' }),
     since: Flags.string({ summary: 'copy what was modified then or later: ms since 1970 or ISO 8601' }),
     overlap: durationFlag({ summary: 'how much earlier than --since to begin', default: 120_000 }),
+    include: Flags.string({
+      summary: 'paths below the root to copy (glob, repeatable); default all',
+      multiple: true,
+    }),
+    exclude: Flags.string({
+      summary: 'paths to leave alone with all below (glob, repeatable)',
+      multiple: true,
+    }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
     acl: Flags.option({
       summary: "full: each znode's own; sample, uniform: the root's for all; open: anybody",
@@ -72,29 +69,8 @@ export default class ZkCopy extends BaseCommand {
 
   async run(): Promise<Report> {
     const { flags } = await this.parse(ZkCopy)
-    const end = (name: string, auth: string | undefined) => ({
-      ...parseConnectString(this.zookeeper(name)),
-      auth: auth === undefined ? undefined : readAuthFile(auth),
-    })
-    const from = end(flags.from, flags['from-auth'])
-    const to = end(flags.to, flags['to-auth'])
-    const sinceMs = flags.since === undefined ? undefined : parseSince(flags.since)
-    const upTo = parseMaxDelete(flags['max-delete'])
-    return await this.show(
-      during =>
-        zkcopy({
-          ...during,
-          from,
-          to,
-          sinceMs,
-          overlapMs: flags.overlap,
-          batch: flags.batch,
-          acl: flags.acl,
-          check: flags.check,
-          deleteUpTo: flags.delete ? upTo : undefined,
-          juteMaxBuffer: flags['jute-maxbuffer'],
-        }),
-      view,
-    )
+    const ends = { from: this.zookeeper(flags.from), to: this.zookeeper(flags.to) }
+    const options = zkcopyOptions({ ...flags, ...ends })
+    return await this.show(during => zkcopy({ ...options, ...during }), view)
   }
 }

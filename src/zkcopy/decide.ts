@@ -5,7 +5,7 @@ import type { Look, LookOptions } from './look.ts'
 import { note, unnote } from './tally.ts'
 import type { Place } from './walk.ts'
 
-type DecideOptions = Pick<LookOptions, 'to' | 'tally' | 'maxBytes' | 'extras' | 'ancestors'>
+type DecideOptions = Pick<LookOptions, 'to' | 'tally' | 'filter' | 'maxBytes' | 'extras' | 'ancestors'>
 
 /**
  * What must change on the target for one znode, with the parents that waited for it. Throws ZK_EPHEMERAL, ZK_OVERSIZE.
@@ -18,7 +18,7 @@ export const decide = (options: DecideOptions, found: Look): Change[] => {
   if (!place.onTarget) {
     const create = sized(options, { kind: 'create', path, data: node.data, acl })
     if (selected) return [...release(options, place.parent), create]
-    note(tally.missing, path)
+    if (options.filter.includes(place.path)) note(tally.missing, path)
     place.waiting = create
     return []
   }
@@ -49,22 +49,26 @@ export const decide = (options: DecideOptions, found: Look): Change[] => {
 export const sameData = (a: Buffer | null, b: Buffer | null): boolean =>
   a === null || b === null ? a === b : a.equals(b)
 
-const release = ({ tally, to, ancestors }: DecideOptions, place: Place | undefined): Change[] => {
+const release = ({ tally, to, filter, ancestors }: DecideOptions, place: Place | undefined): Change[] => {
   const changes: Change[] = []
   for (let up = place; up?.waiting; up = up.parent) {
     changes.unshift(up.waiting)
-    unnote(tally.missing, joinPath(to.root, up.path))
+    if (filter.includes(up.path)) unnote(tally.missing, joinPath(to.root, up.path))
     up.waiting = undefined
   }
   return [...ancestors.splice(0), ...changes]
 }
 
-const noteExtra = ({ tally, to, extras }: DecideOptions, { place, names, namesThere }: Look): void => {
+const noteExtra = (
+  { tally, to, filter, extras }: DecideOptions,
+  { place, names, namesThere }: Look,
+): void => {
   if (!namesThere || namesThere.size === 0) return
   const here = new Set(names)
   for (const name of namesThere) {
-    if (here.has(name)) continue
-    const path = joinPath(to.root, childPath(place.path, name))
+    const below = childPath(place.path, name)
+    if (here.has(name) || !filter.includes(below)) continue
+    const path = joinPath(to.root, below)
     note(tally.extra, path)
     extras?.push(path)
   }

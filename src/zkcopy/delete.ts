@@ -17,13 +17,13 @@ export const parseMaxDelete = (text: string): MaxDelete => {
 }
 
 /**
- * Deletions of these subtrees of the target, deepest first, each with the version read. Ephemerals, and what is above
- * them, are spared.
+ * Deletions of these subtrees of the target, deepest first, each with the version read. Spared are ephemerals, what
+ * `spares` names with all below it, and what is above any of them.
  */
 export const deletions = async (
   target: TreeReader,
   tops: readonly string[],
-  signal: AbortSignal,
+  { spares, signal }: { spares(path: string): boolean; signal: AbortSignal },
 ): Promise<Change[]> => {
   const found: { path: string; version: number; parent: string | undefined }[] = []
   const spared = new Set<string>()
@@ -38,8 +38,11 @@ export const deletions = async (
       for (const [j, { path, parent }] of group.entries()) {
         const node = present(nodes[j] as Answer<Node>, path)
         if (!node) continue
-        if (node.stat.ephemeral) spared.add(path)
         found.push({ path, parent, version: node.stat.version })
+        if (node.stat.ephemeral || spares(path)) {
+          spared.add(path)
+          continue
+        }
         if (node.stat.numChildren > 0) parents.push({ path, count: node.stat.numChildren })
       }
       const names = await target.children(

@@ -1,7 +1,8 @@
 import { KmigError } from '../kit/index.ts'
-import { type Acl, type Answer, CODE, joinPath, must } from '../zookeeper/index.ts'
+import { type Acl, type Answer, CODE, childPath, joinPath, must } from '../zookeeper/index.ts'
 import type { AclMode, AclTable } from './acls.ts'
 import type { Change } from './change.ts'
+import type { Filter } from './filter.ts'
 import { note, type Tally } from './tally.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 import type { Place } from './walk.ts'
@@ -12,6 +13,7 @@ export type LookOptions = {
   to: Side
   /** `root` is the ACL of every copy in all modes but `full`. */
   acls: { mode: AclMode; table: AclTable; root: Acl }
+  filter: Filter
   /** Lowest modification time that is copied, ms; undefined copies all. */
   sinceMs: number | undefined
   /** Largest request that the target takes. */
@@ -27,7 +29,7 @@ export type LookOptions = {
 export type Look = {
   place: Place
   node: Node
-  /** Chosen by its modification time. */
+  /** Chosen by its path and its modification time. */
   selected: boolean
   /** What the copy must have. */
   acl: Acl
@@ -93,11 +95,11 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
     found.namesThere = new Set(absentIsFine(names[i] as Answer<string[]>, pathTo(found)))
   }
   for (const found of gone) note(tally.vanished, pathFrom(found))
-  return looks.filter(found => !gone.has(found)).map(found => withoutServerTree(options, found))
+  return looks.filter(found => !gone.has(found)).map(found => visible(options, found))
 }
 
 const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] => {
-  const { tally, from, sinceMs } = options
+  const { tally, from, filter, sinceMs } = options
   const path = joinPath(from.root, place.path)
   if (answer.code === CODE.NoNode) {
     note(tally.vanished, path)
@@ -112,7 +114,7 @@ const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] 
   }
   const { mtimeMs } = node.stat
   tally.maxMtimeMs = Math.max(tally.maxMtimeMs, mtimeMs)
-  const selected = sinceMs === undefined || mtimeMs >= sinceMs
+  const selected = filter.includes(place.path) && (sinceMs === undefined || mtimeMs >= sinceMs)
   if (selected) tally.selected++
   if (place.onTarget) tally.onTarget++
   return [
@@ -123,13 +125,18 @@ const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] 
 const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
   answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
 
-/** `/zookeeper` at the root of an ensemble is the servers' own; anywhere deeper it is a name like any other. */
-const withoutServerTree = ({ from, to, tally }: LookOptions, found: Look): Look => {
-  const own = [from, to].some(({ root }) => joinPath(root, found.place.path) === '/')
-  if (!own) return found
-  const names = found.names.filter(name => name !== 'zookeeper')
-  if (names.length < found.names.length) tally.excluded++
-  const namesThere = found.namesThere && new Set([...found.namesThere].filter(name => name !== 'zookeeper'))
+/**
+ * Its children without those that are left alone. `/zookeeper` at the root of an ensemble is the servers' own; anywhere
+ * deeper it is a name like any other.
+ */
+const visible = ({ from, to, filter, tally }: LookOptions, found: Look): Look => {
+  const { path } = found.place
+  const top = [from, to].some(({ root }) => joinPath(root, path) === '/')
+  const shown = (name: string): boolean =>
+    !(top && name === 'zookeeper') && !filter.excludes(childPath(path, name))
+  const names = found.names.filter(shown)
+  tally.excluded += found.names.length - names.length
+  const namesThere = found.namesThere && new Set([...found.namesThere].filter(shown))
   return { ...found, names, namesThere }
 }
 

@@ -3,6 +3,7 @@ import type { SessionEvent } from '../zookeeper/index.ts'
 import type { AclMode } from './acls.ts'
 import type { MaxDelete } from './delete.ts'
 import type { End } from './ensembles.ts'
+import type { Filter } from './filter.ts'
 
 /** What a server takes in one request if nothing else is set. Source: jute.maxbuffer. */
 export const JUTE_MAXBUFFER = 1_048_575
@@ -18,6 +19,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   sinceMs?: number | undefined
   /** Default 120,000: clocks differ, and a leader may have written late what it had timed early. */
   overlapMs?: number | undefined
+  /** Default all. */
+  filter?: Filter | undefined
   /** Operations per multi, 1-1000. Default 500. */
   batch?: number | undefined
   /** Default full. */

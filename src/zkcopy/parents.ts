@@ -2,6 +2,7 @@ import {
   type Acl,
   type Answer,
   ancestorsOf,
+  belowPath,
   CODE,
   isWithin,
   joinPath,
@@ -43,8 +44,7 @@ export const missingParents = async (
 
 const copyOf = async (path: string, { from, toRoot, acl }: ParentSource): Promise<Change[]> => {
   if (!isWithin(toRoot, path)) return [{ kind: 'create', path, data: null, acl: OPEN_ACL }]
-  const below = toRoot === '/' ? path : path.slice(toRoot.length) || '/'
-  const fromPath = joinPath(from.root, below)
+  const fromPath = joinPath(from.root, belowPath(toRoot, path))
   const [nodes, acls] = await Promise.all([from.reader.data([fromPath]), from.reader.acls([fromPath])])
   const node = absent(nodes[0] as Answer<Node>, fromPath)
   const own = absent(acls[0] as Answer<{ acl: Acl }>, fromPath)

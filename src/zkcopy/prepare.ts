@@ -3,6 +3,7 @@ import { ancestorsOf, CODE, exists, getAcl, must, OPEN_ACL } from '../zookeeper/
 import { AclTable } from './acls.ts'
 import type { Change } from './change.ts'
 import type { Ensembles } from './ensembles.ts'
+import { pathFilter } from './filter.ts'
 import { JUTE_MAXBUFFER, type ZkCopyOptions } from './options.ts'
 import { newTally } from './tally.ts'
 import type { WalkOptions } from './walk.ts'
@@ -50,6 +51,7 @@ export const prepare = async (sides: Ensembles, options: ZkCopyOptions): Promise
     to: { reader: sides.to, root: to.chroot },
     start: { path: '/', parent: undefined, onTarget: present.at(-1) ?? false },
     acls: { mode, table, root: mode === 'open' ? OPEN_ACL : await readRootAcl() },
+    filter: options.filter ?? pathFilter(),
     sinceMs: options.sinceMs === undefined ? undefined : options.sinceMs - overlapMs,
     maxBytes: options.juteMaxBuffer ?? JUTE_MAXBUFFER,
     tally: newTally(),

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
+import type { ZkCopyEvent } from './options.ts'
 import type { Paths, Tally } from './tally.ts'
 
 /** What a run was asked for and has done. */
@@ -37,7 +38,7 @@ export const reportShape = {
   selected: count.describe('chosen by --since; without it all'),
   unchanged: count,
   ephemerals: count.describe('not copied'),
-  excluded: count.describe('/zookeeper at the root of the ensemble'),
+  excluded: count.describe('left alone with all below: --exclude, and /zookeeper at the root of an ensemble'),
   created: count,
   updated: count,
   aclsSet: count,
@@ -60,6 +61,31 @@ const list = ({ count: n, first }: Paths, what: string): string[] =>
   n === 0
     ? []
     : [`${formatCount(n)} ${what}:`, ...first.map(p => `  ${p}`), ...(n > first.length ? ['  ...'] : [])]
+
+/** Where the work stands, for people. */
+export const progressText = ({
+  scanned,
+  created,
+  updated,
+  unchanged,
+}: Extract<ZkCopyEvent, { kind: 'progress' }>): string =>
+  `${formatCount(scanned)} read, ${formatCount(created + updated)} written, ${formatCount(unchanged)} unchanged`
+
+/** What happened to a connection, for people. */
+export const connectionText = (event: ZkCopyEvent): string | undefined => {
+  if (event.kind !== 'connection') return undefined
+  const { side, event: what } = event
+  switch (what.kind) {
+    case 'lost':
+      return `${side}: ${what.why}`
+    case 'reconnected':
+      return `${side}: connected again to ${what.server}`
+    case 'expired':
+      return `${side}: the session expired, a new one begins`
+    default:
+      return what satisfies never
+  }
+}
 
 /** The report for people. */
 export const reportText = (report: Report): string => {

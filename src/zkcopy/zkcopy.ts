@@ -1,4 +1,4 @@
-import { formatConnectString } from '../zookeeper/index.ts'
+import { belowPath, formatConnectString } from '../zookeeper/index.ts'
 import { commit } from './commit.ts'
 import { deletions, guardDeletes } from './delete.ts'
 import { Ensembles } from './ensembles.ts'
@@ -66,7 +66,11 @@ const copy = async (sides: Ensembles, plan: WalkOptions, options: ZkCopyOptions)
   }
   await commit(walk(plan), committing)
   if (!options.deleteUpTo || !plan.extras) return
-  const going = await deletions(sides.written, plan.extras, signal)
+  const spares = (path: string): boolean => {
+    const below = belowPath(to.root, path)
+    return plan.filter.excludes(below) || !plan.filter.includes(below)
+  }
+  const going = await deletions(sides.written, plan.extras, { spares, signal })
   guardDeletes(going.length, options.deleteUpTo, tally)
   await commit([going], committing)
 }

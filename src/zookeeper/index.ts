@@ -17,7 +17,7 @@ export {
   setData,
   sync,
 } from './operations.ts'
-export { ancestorsOf, childPath, isWithin, joinPath, pathFault } from './path.ts'
+export { ancestorsOf, belowPath, childPath, isWithin, joinPath, pathFault } from './path.ts'
 export { acceptsSession, hasMultiRead } from './probe.ts'
 export { type Auth, type SessionEvent, type SessionOptions, ZkSession } from './session.ts'
 export { Stat } from './stat.ts'

@@ -21,6 +21,10 @@ export const pathFault = (path: string): string | undefined => {
 export const joinPath = (root: string, below: string): string =>
   root === '/' ? below : below === '/' ? root : root + below
 
+/** The opposite: `/kafka/brokers` below `/kafka` is `/brokers`. */
+export const belowPath = (root: string, path: string): string =>
+  root === '/' ? path : path.slice(root.length) || '/'
+
 export const childPath = (parent: string, name: string): string =>
   parent === '/' ? `/${name}` : `${parent}/${name}`
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sleep } from '../../src/kit/index.ts'
 import { Sandbox } from '../../src/sandbox/index.ts'
-import { type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
+import { pathFilter, type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
 import { digestId, PERM, parseConnectString } from '../../src/zookeeper/index.ts'
 import { spawned } from '../cli/spawned.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
@@ -211,6 +211,22 @@ servers('zkcopy between real ensembles', () => {
     const forth = await zkcopy({ from: there, to: parseConnectString(`${target}/forth`), signal })
     expect(forth).toMatchObject({ scanned: 301, created: 301 })
     await equal('/back', '/forth')
+  })
+
+  test('--include takes what matches and the parents that it needs, --exclude leaves alone with all below', async () => {
+    await old.plantAll(['/f', '/f/a', '/f/a/x', '/f/a/x/deep', '/f/b', '/f/b/x', '/f/c'])
+    const under = async (root: string) => [...(await next.tree(root)).keys()]
+    await copy('/f', '/f1', { filter: pathFilter(['/a/*'], ['*/deep']) })
+    expect(await under('/f1')).toEqual(['/', '/a', '/a/x'])
+    await next.plantAll(['/f2', '/f2/b', '/f2/b/own', '/f2/gone', '/f2/gone/kept', '/f2/gone/not'])
+    const report = await copy('/f', '/f2', {
+      filter: pathFilter([], ['/b', '/gone/kept']),
+      deleteUpTo: { kind: 'part', part: 1 },
+    })
+    expect(report).toMatchObject({ excluded: 1, deleted: 1 })
+    const kept = ['/', '/a', '/a/x', '/a/x/deep', '/b', '/b/own', '/c', '/gone', '/gone/kept']
+    expect(await under('/f2')).toEqual(kept)
+    expect(() => pathFilter(['brokers'])).toThrow(expect.objectContaining({ code: 'USAGE' }))
   })
 
   test('--check writes nothing and exits 3 on a difference, 0 without one', async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { Writer } from '../../src/wire/index.ts'
 import { decide } from '../../src/zkcopy/decide.ts'
+import { pathFilter } from '../../src/zkcopy/filter.ts'
 import type { Look } from '../../src/zkcopy/look.ts'
 import { newTally } from '../../src/zkcopy/tally.ts'
 import { aclOf, OPEN_ACL, Stat } from '../../src/zookeeper/index.ts'
@@ -19,6 +20,7 @@ const options = (maxBytes = 10_000) => ({
   tally: newTally(),
   ancestors: [],
   extras: undefined,
+  filter: pathFilter(),
   maxBytes,
 })
 const found = (of: Partial<Look> & { onTarget?: boolean; path?: string }): Look => ({

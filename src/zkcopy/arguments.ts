@@ -1,0 +1,41 @@
+import type { AclMode } from './acls.ts'
+import { parseMaxDelete } from './delete.ts'
+import { endOf } from './end.ts'
+import { pathFilter } from './filter.ts'
+import type { ZkCopyOptions } from './options.ts'
+import { parseSince } from './since.ts'
+
+/** What a user writes, by the names of the flags; `from` and `to` are connect strings. */
+export type ZkCopyArguments = {
+  from: string
+  to: string
+  'from-auth'?: string | undefined
+  'to-auth'?: string | undefined
+  since?: string | undefined
+  overlap: number
+  batch: number
+  acl: AclMode
+  include?: readonly string[] | undefined
+  exclude?: readonly string[] | undefined
+  delete: boolean
+  'max-delete': string
+  check: boolean
+  'jute-maxbuffer': number
+}
+
+/** Reads what the flags say. Throws ZK_CONNECT_STRING, USAGE. */
+export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'signal' | 'on'> => {
+  const upTo = parseMaxDelete(flags['max-delete'])
+  return {
+    from: endOf(flags.from, flags['from-auth']),
+    to: endOf(flags.to, flags['to-auth']),
+    sinceMs: flags.since === undefined ? undefined : parseSince(flags.since),
+    overlapMs: flags.overlap,
+    filter: pathFilter(flags.include, flags.exclude),
+    batch: flags.batch,
+    acl: flags.acl,
+    check: flags.check,
+    deleteUpTo: flags.delete ? upTo : undefined,
+    juteMaxBuffer: flags['jute-maxbuffer'],
+  }
+}
