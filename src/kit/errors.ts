@@ -73,6 +73,10 @@ export const ERRORS = {
     exit: EXIT.refused,
     means: 'more znodes would be deleted than --max-delete allows',
   },
+  ZK_DUMP_DAMAGED: {
+    exit: EXIT.refused,
+    means: 'a dump of znodes is damaged, cut off or of an unknown form',
+  },
   ZK: {
     exit: EXIT.partial,
     means: 'a ZooKeeper server answered with an error that trying again did not cure',

@@ -4,7 +4,13 @@ import { envelope } from '../../src/cli/index.ts'
 import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
 import { planShape, reportShape } from '../../src/mirror/index.ts'
 import { demoShape } from '../../src/story/index.ts'
-import { duShape, verifyShape, reportShape as zkcopyShape } from '../../src/zkcopy/index.ts'
+import {
+  dumpShape,
+  duShape,
+  restoreShape,
+  verifyShape,
+  reportShape as zkcopyShape,
+} from '../../src/zkcopy/index.ts'
 import { allCommands, flagsOf } from './all-commands.ts'
 
 /** What `--json` prints, by the file that publishes it. A change is seen in a review: `vitest run -u test/cli`. */
@@ -17,6 +23,8 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   mirror: reportShape,
   'mirror-plan': planShape,
   'zk-du': duShape,
+  'zk-dump': dumpShape,
+  'zk-restore': restoreShape,
   'zk-verify': verifyShape,
   zkcopy: zkcopyShape,
 }

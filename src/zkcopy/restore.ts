@@ -1,0 +1,193 @@
+import type { During } from '../kit/index.ts'
+import { type Answer, ancestorsOf, CODE, isWithin, joinPath, must, OPEN_ACL } from '../zookeeper/index.ts'
+import { AclTable } from './acls.ts'
+import type { Change } from './change.ts'
+import { commit } from './commit.ts'
+import { decide } from './decide.ts'
+import { checkDump, readDump } from './dump-check.ts'
+import type { Dumped } from './dump-format.ts'
+import type { End } from './ensembles.ts'
+import { pathFilter } from './filter.ts'
+import { OneEnsemble } from './one-ensemble.ts'
+import { JUTE_MAXBUFFER } from './options.ts'
+import { newTally, note, type Paths, paths, type Tally } from './tally.ts'
+import type { Node, TreeReader } from './tree-reader.ts'
+
+export type RestoreReport = {
+  file: string
+  /** Where the dump was taken, with its root. */
+  dumped: { from: string; root: string; at: string; zxid: string; znodes: number }
+  to: string
+  check: boolean
+  created: number
+  updated: number
+  aclsSet: number
+  unchanged: number
+  /** Of the dump; never restored. */
+  ephemerals: number
+  /** Would lie in /zookeeper of the target ensemble. */
+  excluded: number
+  multis: number
+  repaired: number
+  foreign: Paths
+  /** Read back and not as in the dump; with `check`: what a restore would write. */
+  differing: Paths
+  elapsedMs: number
+}
+export type RestoreEvent = { kind: 'progress'; pass: 'write' | 'read back'; done: number; all: number }
+export type RestoreOptions = During<RestoreEvent> & {
+  file: string
+  to: End
+  /** Only compares: writes nothing. */
+  check?: boolean | undefined
+  /** Operations per multi, 1-1000. Default 500. */
+  batch?: number | undefined
+  /** Default 1,048,575. */
+  juteMaxBuffer?: number | undefined
+  withinMs?: number | undefined
+}
+/** As in a copy: the server's own proposal is larger than the request. */
+const MULTI_BYTES_LIMIT = 512 << 10
+
+/**
+ * Brings the znodes of a dump back below a root: creates what lacks, sets what differs, deletes nothing, leaves
+ * ephemerals alone, and reads all of it back. The file is read to its end before anything is written.
+ * Throws USAGE, ZK_DUMP_DAMAGED, ZK_EPHEMERAL, ZK_OVERSIZE, ZK_MASKED_ACL, ZK_NO_AUTH, ZK_CONFLICT, UNREACHABLE.
+ */
+export const restore = async (options: RestoreOptions): Promise<RestoreReport> => {
+  const { file, to, check = false, signal, withinMs } = options
+  const startedAt = performance.now()
+  const { header, znodes } = await checkDump(file, signal)
+  await using ensemble = await OneEnsemble.open(to, { signal, withinMs })
+  await ensemble.sync()
+  const work = newWork(ensemble, options, znodes)
+  if (!check) {
+    const maxBytes = options.juteMaxBuffer ?? JUTE_MAXBUFFER
+    await commit(writing(work), {
+      session: ensemble.writer,
+      target: ensemble.written,
+      // A parent that somebody deletes meanwhile is not made again: what lies below it fails by name.
+      source: { from: { reader: ensemble.written, root: to.chroot }, toRoot: to.chroot, acl: undefined },
+      acls: work.table,
+      limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_BYTES_LIMIT, maxBytes) },
+      tally: work.tally,
+      signal,
+    })
+    await ensemble.sync()
+  }
+  const read = await readBack(work)
+  const { created, updated, aclsSet, unchanged, multis, repaired, foreign } = check ? read : work.tally
+  const { from, root, at, zxid } = header
+  return {
+    file,
+    dumped: { from, root, at, zxid, znodes },
+    to: ensemble.name,
+    check,
+    ...{ created, updated, aclsSet, unchanged, ephemerals: work.ephemerals, excluded: work.excluded },
+    ...{ multis, repaired, foreign, differing: work.differing },
+    elapsedMs: Math.round(performance.now() - startedAt),
+  }
+}
+
+const newWork = (ensemble: OneEnsemble, options: RestoreOptions, all: number) => ({
+  ensemble,
+  options,
+  all,
+  root: options.to.chroot,
+  table: new AclTable(),
+  tally: newTally(),
+  differing: paths(),
+  ephemerals: 0,
+  excluded: 0,
+})
+type Work = ReturnType<typeof newWork>
+
+/** Groups of the dump's znodes that are to be restored, as many as one read takes. */
+async function* groups(work: Work, pass: 'write' | 'read back'): AsyncGenerator<Dumped[], void> {
+  const { options, root, all } = work
+  let [group, done]: [Dumped[], number] = [[], 0]
+  work.ephemerals = 0
+  work.excluded = 0
+  const most = work.ensemble.reader.batch
+  for await (const node of readDump(options.file)) {
+    options.signal.throwIfAborted()
+    done++
+    if (node.stat.ephemeral) work.ephemerals++
+    else if (isWithin('/zookeeper', joinPath(root, node.path))) work.excluded++
+    else group.push(node)
+    if (group.length < most) continue
+    options.on?.({ kind: 'progress', pass, done, all })
+    yield group
+    group = []
+  }
+  options.on?.({ kind: 'progress', pass, done, all })
+  if (group.length > 0) yield group
+}
+
+/** What the target has at the places of these znodes. */
+const look = async (
+  { root, table }: Work,
+  { reader, nodes }: { reader: TreeReader; nodes: readonly Dumped[] },
+) => {
+  const places = nodes.map(({ path }) => joinPath(root, path))
+  const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
+    answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
+  const [data, acls] = await Promise.all([reader.data(places), reader.acls(places)])
+  return nodes.map((node, i) => {
+    const path = places[i] as string
+    const found = absentIsFine(data[i] as Answer<Node>, path)
+    const acl = absentIsFine(acls[i] as (typeof acls)[number], path)?.acl
+    return { node, there: found && acl ? { ...found, acl: table.intern(acl) } : undefined }
+  })
+}
+
+/** Made by what decides in a copy, with the dump in the place of the source. */
+const changesOf = (
+  work: Work,
+  { looks, tally }: { looks: Awaited<ReturnType<typeof look>>; tally: Tally },
+): Change[] => {
+  const { root, table, options } = work
+  const maxBytes = options.juteMaxBuffer ?? JUTE_MAXBUFFER
+  const deciding = {
+    to: { reader: work.ensemble.reader, root },
+    filter: pathFilter(),
+    tally,
+    maxBytes,
+    extras: undefined,
+    ancestors: [],
+  }
+  return looks.flatMap(({ node: { path, data, stat, acl }, there }) =>
+    decide(deciding, {
+      place: { path, parent: undefined, onTarget: there !== undefined },
+      node: { data, stat },
+      selected: true,
+      acl: table.intern(acl),
+      names: [],
+      there,
+      namesThere: undefined,
+    }),
+  )
+}
+
+async function* writing(work: Work): AsyncGenerator<Change[], void> {
+  const { ensemble, root } = work
+  const above = ancestorsOf(root)
+  const there = await ensemble.written.data(above)
+  yield above
+    .filter((_, i) => there[i]?.code === CODE.NoNode)
+    .map(path => ({ kind: 'create', path, data: null, acl: OPEN_ACL }))
+  for await (const nodes of groups(work, 'write')) {
+    const looks = await look(work, { reader: ensemble.reader, nodes })
+    yield changesOf(work, { looks, tally: work.tally })
+  }
+}
+
+/** Notes what is not as in the dump, and gives what was counted meanwhile. */
+const readBack = async (work: Work): Promise<Tally> => {
+  const tally = newTally()
+  for await (const nodes of groups(work, 'read back')) {
+    const looks = await look(work, { reader: work.ensemble.reader, nodes })
+    for (const { kind, path } of changesOf(work, { looks, tally })) note(work.differing, `${kind} ${path}`)
+  }
+  return tally
+}
