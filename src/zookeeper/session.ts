@@ -30,6 +30,7 @@ const MAX_XID = 0x7fffffff
 const REQUEST_BYTES = 192
 /** A request under which so many connections were lost is taken for the one that breaks them. */
 const MAX_LOSSES = 5
+const CLOSE_MS = 2_000
 
 type Call = {
   name: string
@@ -267,11 +268,14 @@ export class ZkSession implements AsyncDisposable {
     connection?.end(this.#closed)
   }
 
-  /** Tells the server that the session is over (its ephemerals go at once), waiting at most 2 s. */
+  /** Tells the server that the session is over (its ephemerals go at once), waiting a moment for its answer. */
   async close(): Promise<void> {
     if (!this.#closed && this.#connection) {
+      const answered = new AbortController() // or else the timer would hold up the end of the process
+      const patience = sleep(CLOSE_MS, answered.signal).catch(() => {})
       const done = this.call(closeSession, undefined).catch(() => {})
-      await Promise.race([done, sleep(2000)])
+      await Promise.race([done, patience])
+      answered.abort()
     }
     this.#finish(new KmigError('DISCONNECTED', 'the session was closed'))
   }

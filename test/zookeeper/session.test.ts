@@ -128,6 +128,16 @@ test('when no server answers any more, every promise fails with the address and 
   await expect(read(fake.zk)).rejects.toMatchObject({ code: 'UNREACHABLE', exit: 10 })
 })
 
+test('a closed session leaves no timer that would hold up the end of the process', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  await using server = await FakeServer.start()
+  const zk = await ZkSession.open({ servers: [server.address] })
+  await zk.close()
+  await sleep(5)
+  expect(timers()).toBeLessThanOrEqual(before)
+})
+
 test('calls in flight fail when the session is closed under them', async () => {
   const fake = await opened({ fault: ({ opcode }) => (opcode === 4 ? 'silence' : undefined) })
   const waiting = read(fake.zk)
