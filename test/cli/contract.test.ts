@@ -7,7 +7,9 @@ import { demoShape } from '../../src/story/index.ts'
 import {
   dumpShape,
   duShape,
+  latencyShape,
   restoreShape,
+  smokeShape,
   verifyShape,
   reportShape as zkcopyShape,
 } from '../../src/zkcopy/index.ts'
@@ -24,7 +26,9 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   'mirror-plan': planShape,
   'zk-du': duShape,
   'zk-dump': dumpShape,
+  'zk-latency': latencyShape,
   'zk-restore': restoreShape,
+  'zk-smoke': smokeShape,
   'zk-verify': verifyShape,
   zkcopy: zkcopyShape,
 }
