@@ -170,7 +170,7 @@ export class Engine implements AsyncDisposable {
       await this.#trying(work, () => this.#do(work, lanes))
     } finally {
       for (const lane of lanes) this.#busy.delete(lane)
-      this.#wake.ring()
+      this.#moved() // a lane that may go on is asked for by its fetcher only when that is woken
     }
   }
 
@@ -212,7 +212,7 @@ export class Engine implements AsyncDisposable {
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
       if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(persist, signal))
       if (round % LOOK_EVERY === 0) await this.#trying('lookout', () => this.#lookout.look())
-      this.#wake.ring()
+      this.#moved()
     }
   }
 
