@@ -1,39 +1,63 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { link, open, rename, unlink } from 'node:fs/promises'
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { link, open, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { sleep } from './abort.ts'
 import { KmigError } from './errors.ts'
 import { startOf } from './process-identity.ts'
 
 /** Who holds a lock. `start` tells this process from a later one with the same pid. */
 export type Holder = { pid: number; start: string; host: string; since: string; what: string }
 
-const read = (path: string): Holder | undefined => {
+/** Numbers of the lock's files, highest last. */
+const generations = (path: string): number[] => {
+  const prefix = `${basename(path)}.`
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Holder
+    return readdirSync(dirname(path))
+      .flatMap(name =>
+        name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length))
+          ? [Number(name.slice(prefix.length))]
+          : [],
+      )
+      .sort((a, b) => a - b)
   } catch {
-    return undefined
+    return []
   }
 }
 
-/** The live process that holds the lock; undefined if nobody does, or its owner is proved dead. */
-export const lockHolder = (path: string): Holder | undefined => {
-  const holder = read(path)
-  if (!holder) return undefined
+const holderIn = (file: string): Holder | undefined => {
+  let holder: Holder
+  try {
+    holder = JSON.parse(readFileSync(file, 'utf8')) as Holder
+  } catch {
+    return undefined
+  }
   if (holder.host !== hostname()) return holder // its death can't be proved from here
   return startOf(holder.pid) === holder.start ? holder : undefined
 }
 
+/** The live process that holds the lock; undefined if nobody does, or its owner is proved dead. */
+export const lockHolder = (path: string): Holder | undefined => {
+  for (const number of generations(path)) {
+    const holder = holderIn(`${path}.${number}`)
+    if (holder) return holder
+  }
+  return undefined
+}
+
 /**
- * One process at a time. The file appears whole (written aside, then linked), so that no reader sees half an owner.
- * A dead owner is proved by pid and start time, and taken over at once: its file is moved aside by rename, which only
- * one of several takers can do, and checked again after the move, so a fresh owner's file is put back.
+ * One process at a time. A dead owner is proved by pid and start time and its lock taken over at once. The lock is a live
+ * owner's numbered file: a taker links the next number (it appears whole, and only once), then looks whether anybody
+ * else's is live, and withdraws if so. Of two takers the one that links later sees the other, and nobody but its owner
+ * removes a live file, so there are never two owners however slow a taker is between look and link.
  * Throws LOCKED with the owner if it lives. Source: MIRROR.md 5.6.
  */
 export class LockFile implements AsyncDisposable {
   readonly path: string
-  private constructor(path: string) {
+  readonly #file: string
+  private constructor(path: string, file: string) {
     this.path = path
+    this.#file = file
   }
 
   static async take(path: string, what: string): Promise<LockFile> {
@@ -45,46 +69,44 @@ export class LockFile implements AsyncDisposable {
       since: new Date().toISOString(),
       what,
     }
-    const stage = `${path}.${process.pid}`
-    {
-      await using handle = await open(stage, 'w', 0o600)
-      await handle.writeFile(JSON.stringify(me))
-      await handle.sync()
-    }
+    const stage = join(dirname(path), `.${basename(path)}.${process.pid}.${stages++}.stage`)
     try {
-      for (let attempt = 0; attempt < 20; attempt++) {
-        try {
-          await link(stage, path)
-          return new LockFile(path)
-        } catch (e) {
-          if ((e as NodeJS.ErrnoException).code !== 'EEXIST') throw e
-        }
+      {
+        await using handle = await open(stage, 'w', 0o600)
+        await handle.writeFile(JSON.stringify(me))
+        await handle.sync()
+      }
+      for (;;) {
         const holder = lockHolder(path)
         if (holder) throw locked(path, holder)
-        await removeDead(path)
+        const number = (generations(path).at(-1) ?? 0) + 1
+        const file = `${path}.${number}`
+        try {
+          await link(stage, file)
+        } catch (e) {
+          if ((e as NodeJS.ErrnoException).code === 'EEXIST') continue
+          throw e
+        }
+        const others = generations(path).filter(other => other !== number)
+        if (others.some(other => holderIn(`${path}.${other}`))) {
+          await unlink(file)
+          await sleep(Math.random() * 50) // or two takers could make way for each other for ever
+          continue
+        }
+        for (const dead of others) rmSync(`${path}.${dead}`, { force: true })
+        return new LockFile(path, file)
       }
-      throw new KmigError('LOCKED', `lock file ${path} is contended`, { try: ['try again'] })
     } finally {
       await unlink(stage)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    rmSync(this.path, { force: true })
+    rmSync(this.#file, { force: true })
   }
 }
 
-const removeDead = async (path: string): Promise<void> => {
-  const aside = `${path}.dead.${process.pid}`
-  try {
-    await rename(path, aside)
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code === 'ENOENT') return // another taker was first
-    throw e
-  }
-  if (lockHolder(aside)) await link(aside, path).catch(() => {}) // a new owner came between look and move: put it back
-  await unlink(aside)
-}
+let stages = 0
 
 const locked = (path: string, holder: Holder): KmigError =>
   new KmigError(
@@ -94,6 +116,6 @@ const locked = (path: string, holder: Holder): KmigError =>
       try:
         holder.host === hostname()
           ? [`wait for it, or end it: kill -TERM ${holder.pid}`]
-          : [`end it on ${holder.host}; if that host is gone for good, remove ${path}`],
+          : [`end it on ${holder.host}; if that host is gone for good, remove ${path}.*`],
     },
   )
