@@ -3,7 +3,7 @@ import { EXIT } from '../src/kit/index.ts'
 import {
   ACL_MODES,
   agrees,
-  connectionText,
+  eventText,
   JUTE_MAXBUFFER,
   progressText,
   type Report,
@@ -18,7 +18,7 @@ const view: View<ZkCopyEvent, Report> = {
   schema: envelope(reportShape),
   human: reportText,
   exit: report => (report.check && !agrees(report) ? EXIT.difference : EXIT.ok),
-  say: connectionText,
+  say: eventText,
   move: event => (event.kind === 'progress' ? { text: progressText(event) } : undefined),
 }
 
@@ -47,6 +47,7 @@ export default class ZkCopy extends BaseCommand {
       summary: 'paths to leave alone with all below (glob, repeatable)',
       multiple: true,
     }),
+    state: Flags.string({ summary: 'file that keeps how far the last run got', helpValue: '<file>' }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
     acl: Flags.option({
       summary: "full: each znode's own; sample, uniform: the root's for all; open: anybody",

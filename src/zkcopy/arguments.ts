@@ -13,6 +13,7 @@ export type ZkCopyArguments = {
   'to-auth'?: string | undefined
   since?: string | undefined
   overlap: number
+  state?: string | undefined
   batch: number
   acl: AclMode
   include?: readonly string[] | undefined
@@ -32,6 +33,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     sinceMs: flags.since === undefined ? undefined : parseSince(flags.since),
     overlapMs: flags.overlap,
     filter: pathFilter(flags.include, flags.exclude),
+    state: flags.state,
     batch: flags.batch,
     acl: flags.acl,
     check: flags.check,

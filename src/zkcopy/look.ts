@@ -16,6 +16,8 @@ export type LookOptions = {
   filter: Filter
   /** Lowest modification time that is copied, ms; undefined copies all. */
   sinceMs: number | undefined
+  /** All that the source had written by this zxid was copied before; undefined: nothing is known. */
+  copiedBy: bigint | undefined
   /** Largest request that the target takes. */
   maxBytes: number
   tally: Tally
@@ -87,7 +89,10 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
 
   const listed = looks.filter(
     ({ place, node, there: found }) =>
-      place.onTarget && (node.stat.numChildren > 0 || (found?.stat.numChildren ?? 0) > 0),
+      place.onTarget &&
+      (node.stat.numChildren > 0 ||
+        (found?.stat.numChildren ?? 0) > 0 ||
+        (options.copiedBy !== undefined && node.stat.pzxid > options.copiedBy)),
   )
   const counts = listed.map(({ node, there: found }) => (found ?? node).stat.numChildren)
   const names = await to.reader.children(listed.map(pathTo), counts)
@@ -99,7 +104,7 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
 }
 
 const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] => {
-  const { tally, from, filter, sinceMs } = options
+  const { tally, from, filter } = options
   const path = joinPath(from.root, place.path)
   if (answer.code === CODE.NoNode) {
     note(tally.vanished, path)
@@ -114,12 +119,23 @@ const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] 
   }
   const { mtimeMs } = node.stat
   tally.maxMtimeMs = Math.max(tally.maxMtimeMs, mtimeMs)
-  const selected = filter.includes(place.path) && (sinceMs === undefined || mtimeMs >= sinceMs)
+  const selected = filter.includes(place.path) && isDue(options, place, node)
   if (selected) tally.selected++
   if (place.onTarget) tally.onTarget++
   return [
     { place, node, selected, acl: options.acls.root, names: [], there: undefined, namesThere: undefined },
   ]
+}
+
+/**
+ * Whether a znode is to be compared. By a watermark: if it was written after it, or is absent on the target, or its ACL
+ * was ever set, as setting it moves no zxid that a Stat tells.
+ */
+const isDue = ({ sinceMs, copiedBy, acls }: LookOptions, place: Place, { stat }: Node): boolean => {
+  if (sinceMs === undefined && copiedBy === undefined) return true
+  if (sinceMs !== undefined && stat.mtimeMs >= sinceMs) return true
+  if (copiedBy === undefined) return false
+  return !place.onTarget || stat.mzxid > copiedBy || (acls.mode === 'full' && stat.aversion > 0)
 }
 
 const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>

@@ -10,6 +10,8 @@ export const JUTE_MAXBUFFER = 1_048_575
 
 export type ZkCopyEvent =
   | { kind: 'progress'; scanned: number; created: number; updated: number; unchanged: number }
+  /** A state file could not be used: all is compared. */
+  | { kind: 'state-set-aside'; why: string }
   | { kind: 'connection'; side: 'source' | 'target'; event: SessionEvent }
 
 export type ZkCopyOptions = During<ZkCopyEvent> & {
@@ -21,6 +23,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   overlapMs?: number | undefined
   /** Default all. */
   filter?: Filter | undefined
+  /** File that keeps how far the last pass got, so that the next reads the target only for what changed since. */
+  state?: string | undefined
   /** Operations per multi, 1-1000. Default 500. */
   batch?: number | undefined
   /** Default full. */

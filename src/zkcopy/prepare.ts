@@ -9,7 +9,11 @@ import { newTally } from './tally.ts'
 import type { WalkOptions } from './walk.ts'
 
 /** Looks at both roots, and gives what the walk starts from. Throws ZK_NO_NODE, PREFLIGHT. Nothing is written. */
-export const prepare = async (sides: Ensembles, options: ZkCopyOptions): Promise<WalkOptions> => {
+export const prepare = async (
+  sides: Ensembles,
+  options: ZkCopyOptions,
+  copiedBy: bigint | undefined,
+): Promise<WalkOptions> => {
   const { from, to, acl: mode = 'full', signal, deleteUpTo, overlapMs = 120_000 } = options
   const [source] = sides.from.sessions
   const [target] = sides.to.sessions
@@ -53,6 +57,7 @@ export const prepare = async (sides: Ensembles, options: ZkCopyOptions): Promise
     acls: { mode, table, root: mode === 'open' ? OPEN_ACL : await readRootAcl() },
     filter: options.filter ?? pathFilter(),
     sinceMs: options.sinceMs === undefined ? undefined : options.sinceMs - overlapMs,
+    copiedBy,
     maxBytes: options.juteMaxBuffer ?? JUTE_MAXBUFFER,
     tally: newTally(),
     ancestors,

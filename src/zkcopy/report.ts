@@ -14,6 +14,8 @@ export type Report = Omit<Tally, 'maxMtimeMs' | 'onTarget'> & {
   since: number | null
   /** ms; --since of the next run: the highest modification time seen, never below this run's. */
   nextSince: number
+  /** How --state was used. */
+  state: 'none' | 'new' | 'continued' | 'set-aside'
   /** Lowest zxid that the source had told when the scan began. */
   watermark: bigint
   distinctAcls: number
@@ -30,6 +32,7 @@ export const reportShape = {
   aclMode: z.string(),
   since: z.int().nullable().describe('ms since 1970'),
   nextSince: z.int().describe('ms since 1970: --since of the next run'),
+  state: z.enum(['none', 'new', 'continued', 'set-aside']).describe('how --state was used'),
   watermark: z.string().describe('zxid of the source when the scan began'),
   distinctAcls: count,
   elapsedMs: count,
@@ -71,8 +74,9 @@ export const progressText = ({
 }: Extract<ZkCopyEvent, { kind: 'progress' }>): string =>
   `${formatCount(scanned)} read, ${formatCount(created + updated)} written, ${formatCount(unchanged)} unchanged`
 
-/** What happened to a connection, for people. */
-export const connectionText = (event: ZkCopyEvent): string | undefined => {
+/** What happened, for people; nothing for what only moves. */
+export const eventText = (event: ZkCopyEvent): string | undefined => {
+  if (event.kind === 'state-set-aside') return `the state file is set aside, all is compared: ${event.why}`
   if (event.kind !== 'connection') return undefined
   const { side, event: what } = event
   switch (what.kind) {

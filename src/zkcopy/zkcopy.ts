@@ -1,10 +1,11 @@
-import { belowPath, formatConnectString } from '../zookeeper/index.ts'
+import { belowPath, formatConnectString, type ZkSession } from '../zookeeper/index.ts'
 import { commit } from './commit.ts'
 import { deletions, guardDeletes } from './delete.ts'
 import { Ensembles } from './ensembles.ts'
 import type { ZkCopyOptions } from './options.ts'
 import { prepare } from './prepare.ts'
 import type { Report } from './report.ts'
+import { keepState, type Resumed, resume } from './state.ts'
 import { note } from './tally.ts'
 import { type WalkOptions, walk } from './walk.ts'
 
@@ -26,25 +27,35 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
     on: (side, event) => on?.({ kind: 'connection', side, event }),
   })
   const watermark = await sides.sync()
-  const plan = await prepare(sides, options)
+  const heads = { source: sides.from.sessions[0] as ZkSession, target: sides.writer }
+  const resumed = await resume(options, heads, watermark)
+  if (resumed.use.kind === 'set-aside') on?.({ kind: 'state-set-aside', why: resumed.use.why })
+  const plan = await prepare(sides, options, resumed.watermark)
   const { tally, acls } = plan
   using _ = telling(options, plan)
   if (options.check) await compare(plan)
   else await copy(sides, plan, options)
   const { maxMtimeMs, onTarget: _onTarget, ...counts } = tally
+  const nextSince = Math.max(maxMtimeMs, options.sinceMs ?? 0)
+  if (!options.check && complete(options, resumed)) await keepState(options, heads, { watermark, nextSince })
   return {
     from: formatConnectString(from),
     to: formatConnectString(to),
     check: options.check ?? false,
     aclMode: acls.mode,
     since: options.sinceMs ?? null,
-    nextSince: Math.max(maxMtimeMs, options.sinceMs ?? 0),
+    nextSince,
+    state: resumed.use.kind,
     watermark,
     distinctAcls: acls.table.size,
     elapsedMs: Math.round(performance.now() - startedAt),
     ...counts,
   }
 }
+
+/** Whether all that the source had is on the target now: not after a first pass that --since had cut short. */
+const complete = ({ sinceMs }: ZkCopyOptions, { watermark }: Resumed): boolean =>
+  sinceMs === undefined || watermark !== undefined
 
 const compare = async (plan: WalkOptions): Promise<void> => {
   for await (const changes of walk(plan)) {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -227,6 +227,63 @@ servers('zkcopy between real ensembles', () => {
     const kept = ['/', '/a', '/a/x', '/a/x/deep', '/b', '/b/own', '/c', '/gone', '/gone/kept']
     expect(await under('/f2')).toEqual(kept)
     expect(() => pathFilter(['brokers'])).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  })
+
+  const stateFile = () => join(mkdtempSync(join(tmpdir(), 'kmig-')), 'state.json')
+
+  test('--state: a run compares what was written since the last one: data, ACLs, what came, what went on either side', async () => {
+    const state = stateFile()
+    await old.plantAll(['/st', '/st/a', '/st/b', '/st/c', '/st/c/d', '/st/e', '/st/lost'])
+    expect(await copy('/st', '/st', { state })).toMatchObject({ state: 'new', created: 7 })
+    const all = { kind: 'part', part: 1 } as const
+    expect(await copy('/st', '/st', { state })).toMatchObject({ state: 'continued', selected: 0, multis: 0 })
+    await old.set('/st/a', 'changed')
+    await old.setAcl('/st/b', [aclOfWitness('world', 'anyone', PERM.read | PERM.admin)])
+    await old.plant('/st/e/new')
+    await old.remove('/st/c/d')
+    await next.remove('/st/lost')
+    const report = await copy('/st', '/st', { state, deleteUpTo: all })
+    expect(report).toMatchObject({
+      state: 'continued',
+      selected: 4,
+      created: 2,
+      updated: 1,
+      aclsSet: 1,
+      deleted: 1,
+    })
+    await equal('/st', '/st')
+  })
+
+  test('--state: a pass that did not end leaves the watermark where it was, and the next one completes it', async () => {
+    const state = stateFile()
+    await killTree('/stop')
+    const stop = new AbortController()
+    const on: ZkCopyOptions['on'] = event => {
+      if (event.kind === 'progress' && event.created > 100) stop.abort(new Error('stopped'))
+    }
+    const stopped = copy('/stop', '/stop', { state, batch: 1, on, signal: stop.signal })
+    await expect(stopped).rejects.toThrow('stopped')
+    expect(existsSync(state)).toBe(false)
+    await copy('/stop', '/stop', { state })
+    await equal('/stop', '/stop')
+    const before = readFileSync(state, 'utf8')
+    await copy('/stop', '/stop', { state, check: true })
+    expect(readFileSync(state, 'utf8')).toBe(before)
+  })
+
+  test('--state of other trees, or of a tree that was made anew, is set aside and all is compared', async () => {
+    const state = stateFile()
+    await old.plantAll(['/who', '/who/a', '/other', '/other/b'])
+    await copy('/who', '/who', { state })
+    const events: string[] = []
+    const on: ZkCopyOptions['on'] = event => event.kind === 'state-set-aside' && events.push(event.why)
+    expect(await copy('/other', '/other', { state, on })).toMatchObject({ state: 'set-aside', selected: 2 })
+    for (const path of ['/other/b', '/other']) await next.remove(path)
+    await next.plantAll(['/other', '/other/b'], { data: Buffer.from('made anew') })
+    expect(await copy('/other', '/other', { state, on })).toMatchObject({ state: 'set-aside', updated: 2 })
+    expect(events).toEqual(['it is of other roots, ACLs or filters', 'the target is another one'])
+    writeFileSync(state, '{"format": "something else"}')
+    await expect(copy('/other', '/other', { state })).rejects.toMatchObject({ code: 'STATE_DAMAGED' })
   })
 
   test('--check writes nothing and exits 3 on a difference, 0 without one', async () => {
