@@ -54,6 +54,11 @@ export default class ZkCopy extends BaseCommand {
       options: ACL_MODES,
       default: 'full',
     })(),
+    'acl-map': Flags.string({
+      summary: 'ids of ACLs to rewrite, scheme:id=scheme:id (repeatable)',
+      multiple: true,
+      helpValue: '<old=new>',
+    }),
     delete: Flags.boolean({ summary: 'remove what only the target has', exclusive: ['check', 'since'] }),
     'max-delete': Flags.string({
       summary: 'most that --delete may remove: a number, or a part of the target',

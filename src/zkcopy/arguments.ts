@@ -1,3 +1,4 @@
+import { parseAclMap } from './acl-map.ts'
 import type { AclMode } from './acls.ts'
 import { parseMaxDelete } from './delete.ts'
 import { endOf } from './end.ts'
@@ -16,6 +17,7 @@ export type ZkCopyArguments = {
   state?: string | undefined
   batch: number
   acl: AclMode
+  'acl-map'?: readonly string[] | undefined
   include?: readonly string[] | undefined
   exclude?: readonly string[] | undefined
   delete: boolean
@@ -36,6 +38,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     state: flags.state,
     batch: flags.batch,
     acl: flags.acl,
+    aclMap: parseAclMap(flags['acl-map']),
     check: flags.check,
     deleteUpTo: flags.delete ? upTo : undefined,
     juteMaxBuffer: flags['jute-maxbuffer'],

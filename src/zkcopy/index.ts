@@ -1,3 +1,4 @@
+export { type AclMap, parseAclMap } from './acl-map.ts'
 export { ACL_MODES, type AclMode } from './acls.ts'
 export { type ZkCopyArguments, zkcopyOptions } from './arguments.ts'
 export { readAuthFile } from './auth-file.ts'

@@ -1,5 +1,6 @@
 import type { During } from '../kit/index.ts'
 import type { SessionEvent } from '../zookeeper/index.ts'
+import type { AclMap } from './acl-map.ts'
 import type { AclMode } from './acls.ts'
 import type { MaxDelete } from './delete.ts'
 import type { End } from './ensembles.ts'
@@ -29,6 +30,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   batch?: number | undefined
   /** Default full. */
   acl?: AclMode | undefined
+  /** Ids of ACLs that are rewritten; all modes but open. */
+  aclMap?: AclMap | undefined
   /** Removes what only the target has, up to a limit; undefined leaves it. */
   deleteUpTo?: MaxDelete | undefined
   /** Only compares: writes nothing. */

@@ -16,8 +16,8 @@ export type ParentSource = {
   from: { reader: TreeReader; root: string }
   /** Root of the copy on the target. */
   toRoot: string
-  /** The one ACL of all copies; undefined: each has its own. */
-  acl: Acl | undefined
+  /** The ACL of a copy, by its own on the source. */
+  aclFor(own: Acl, path: string): Acl
 }
 type ParentOptions = { target: TreeReader; source: ParentSource }
 
@@ -42,13 +42,13 @@ export const missingParents = async (
   return (await Promise.all(missing.map(path => copyOf(path, source)))).flat()
 }
 
-const copyOf = async (path: string, { from, toRoot, acl }: ParentSource): Promise<Change[]> => {
+const copyOf = async (path: string, { from, toRoot, aclFor }: ParentSource): Promise<Change[]> => {
   if (!isWithin(toRoot, path)) return [{ kind: 'create', path, data: null, acl: OPEN_ACL }]
   const fromPath = joinPath(from.root, belowPath(toRoot, path))
   const [nodes, acls] = await Promise.all([from.reader.data([fromPath]), from.reader.acls([fromPath])])
   const node = absent(nodes[0] as Answer<Node>, fromPath)
   const own = absent(acls[0] as Answer<{ acl: Acl }>, fromPath)
-  return node && own ? [{ kind: 'create', path, data: node.data, acl: acl ?? own.acl }] : []
+  return node && own ? [{ kind: 'create', path, data: node.data, acl: aclFor(own.acl, fromPath) }] : []
 }
 
 const absent = <T>(answer: Answer<T>, path: string): T | undefined =>

@@ -35,7 +35,7 @@ export const prepare = async (
       },
     )
   }
-  const table = new AclTable()
+  const table = new AclTable(options.aclMap)
   const readRootAcl = async () =>
     table.internSource(
       must(await source.call(getAcl, { path: from.chroot }), `read the ACL of ${from.chroot}`).acl,

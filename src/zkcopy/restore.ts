@@ -67,7 +67,7 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
       session: ensemble.writer,
       target: ensemble.written,
       // A parent that somebody deletes meanwhile is not made again: what lies below it fails by name.
-      source: { from: { reader: ensemble.written, root: to.chroot }, toRoot: to.chroot, acl: undefined },
+      source: { from: { reader: ensemble.written, root: to.chroot }, toRoot: to.chroot, aclFor: own => own },
       acls: work.table,
       limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_BYTES_LIMIT, maxBytes) },
       tally: work.tally,

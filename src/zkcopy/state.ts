@@ -39,8 +39,8 @@ const identity = async (session: ZkSession, root: string): Promise<string> => {
 }
 
 type Sides = { source: ZkSession; target: ZkSession }
-const whatOf = ({ from, to, acl = 'full', filter }: ZkCopyOptions): string =>
-  JSON.stringify([from.chroot, to.chroot, acl, filter?.include ?? [], filter?.exclude ?? []])
+const whatOf = ({ from, to, acl = 'full', aclMap = new Map(), filter }: ZkCopyOptions): string =>
+  JSON.stringify([from.chroot, to.chroot, acl, ...aclMap, filter?.include ?? [], filter?.exclude ?? []])
 
 /**
  * Where the last pass got to. Its watermark is trusted only if both trees are the same ones and the source has not gone

@@ -1,4 +1,4 @@
-import { belowPath, formatConnectString, type ZkSession } from '../zookeeper/index.ts'
+import { type Acl, belowPath, formatConnectString, type ZkSession } from '../zookeeper/index.ts'
 import { commit } from './commit.ts'
 import { deletions, guardDeletes } from './delete.ts'
 import { Ensembles } from './ensembles.ts'
@@ -69,7 +69,11 @@ const copy = async (sides: Ensembles, plan: WalkOptions, options: ZkCopyOptions)
   const committing = {
     session: sides.writer,
     target: sides.written,
-    source: { from, toRoot: to.root, acl: mode === 'full' ? undefined : root },
+    source: {
+      from,
+      toRoot: to.root,
+      aclFor: (own: Acl, path: string): Acl => (mode === 'full' ? table.internSource(own, path) : root),
+    },
     acls: mode === 'full' ? table : undefined,
     limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_LIMIT, plan.maxBytes) },
     tally,

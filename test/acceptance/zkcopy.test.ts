@@ -168,6 +168,19 @@ servers('zkcopy between real ensembles', () => {
     expect(ids).toEqual([['digest:kafka:x:31', 'world:anyone:1']])
   })
 
+  test('--acl-map says who a masked digest shall be on the target', async () => {
+    const [owner, reader] = [
+      aclOfWitness('digest', digestId('app', 'old')),
+      aclOfWitness('world', 'anyone', PERM.read),
+    ]
+    await old.plant('/mapped', { acl: [owner, reader] })
+    const aclMap = new Map([['digest:app:x', 'ip:127.0.0.0/8']])
+    expect(await copy('/mapped', '/mapped', { aclMap })).toMatchObject({ created: 1 })
+    const ids = [...(await next.tree('/mapped')).values()].map(({ acl }) => acl)
+    expect(ids).toEqual([['ip:127.0.0.0/8:31', 'world:anyone:1']])
+    expect(await copy('/mapped', '/mapped', { aclMap })).toMatchObject({ unchanged: 1, aclsSet: 0 })
+  })
+
   test('what may not be read stops the run by path, and nothing is written', async () => {
     await old.plant('/shut', { acl: [aclOfWitness('digest', digestId('kafka', 'secret'))] })
     await expect(copy('/shut', '/shut')).rejects.toMatchObject({ code: 'ZK_NO_AUTH', exit: 5 })

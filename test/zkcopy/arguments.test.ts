@@ -2,7 +2,10 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseMaxDelete, parseSince, readAuthFile } from '../../src/zkcopy/index.ts'
+import { mapAcl } from '../../src/zkcopy/acl-map.ts'
+import { AclTable } from '../../src/zkcopy/acls.ts'
+import { parseAclMap, parseMaxDelete, parseSince, readAuthFile } from '../../src/zkcopy/index.ts'
+import { aclEntries, aclOf } from '../../src/zookeeper/index.ts'
 
 const usage = expect.objectContaining({ code: 'USAGE', exit: 2 })
 
@@ -24,6 +27,34 @@ test('--max-delete is a number or a part', () => {
   expect(parseMaxDelete('12')).toEqual({ kind: 'count', count: 12 })
   expect(parseMaxDelete('2.5%')).toEqual({ kind: 'part', part: 0.025 })
   for (const text of ['', '-1', '1.5', '101%', 'all']) expect(() => parseMaxDelete(text)).toThrow(usage)
+})
+
+test('--acl-map splits at the = before the second scheme, though digests end in = themselves', () => {
+  expect([...parseAclMap(['digest:u:abc==digest:v:def=', 'ip:10.0.0.1=ip:10.1.0.1'])]).toEqual([
+    ['digest:u:abc=', 'digest:v:def='],
+    ['ip:10.0.0.1', 'ip:10.1.0.1'],
+  ])
+  for (const text of ['', 'digest:u:abc', 'u=v', 'digest:u:abc=v'])
+    expect(() => parseAclMap([text])).toThrow(usage)
+})
+
+test('mapped ids replace the old ones, keep the others, and are one entry where they become equal', () => {
+  const acl = aclOf([
+    { perms: 1, scheme: 'digest', id: 'a:x' },
+    { perms: 2, scheme: 'digest', id: 'b:hash' },
+    { perms: 4, scheme: 'ip', id: '10.0.0.1' },
+  ])
+  expect(aclEntries(mapAcl(acl, parseAclMap(['digest:a:x=digest:b:hash'])))).toEqual([
+    { perms: 3, scheme: 'digest', id: 'b:hash' },
+    { perms: 4, scheme: 'ip', id: '10.0.0.1' },
+  ])
+})
+
+test('a masked ACL of the source stops the copy even if the target showed the same before', () => {
+  const table = new AclTable()
+  const masked = aclOf([{ perms: 31, scheme: 'digest', id: 'a:x' }])
+  table.intern(masked)
+  expect(() => table.internSource(masked, '/p')).toThrow(expect.objectContaining({ code: 'ZK_MASKED_ACL' }))
 })
 
 test('a file of credentials holds one scheme:secret a line, and a fault is named by line', () => {
