@@ -1,0 +1,107 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTopics, deleteTopics } from '../../src/kafka/index.ts'
+import { sleep } from '../../src/kit/index.ts'
+import { exitOf } from '../../src/mirror/index.ts'
+import { MirrorWorld } from '../mirror-world.ts'
+import { servers } from '../sandbox-helper.ts'
+import { logOf } from '../wire-log.ts'
+
+const MOST_MS = 10_000
+
+servers('kmig mirror that is ended', () => {
+  let world: MirrorWorld
+  beforeAll(async () => {
+    world = await MirrorWorld.open({ old: { listeners: ['link'] }, new: { listeners: ['link'] } })
+    await world.clusters.old.link(1).shape({ bytesPerSecond: 4 << 20 })
+  })
+  afterAll(async () => {
+    await world?.[Symbol.asyncDispose]()
+  })
+
+  const ends = [
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const
+  for (const [signal, code] of ends) {
+    test(`${signal} in mid-copy: it ends within 10 s with exit ${code} and its report, and the next start goes on`, async () => {
+      const topic = signal.toLowerCase()
+      await world.fill(topic, { partitions: 2, batches: 150, records: 60 })
+      const first = world.command(topic, [topic], '--json')
+      await world.copied([topic], 0.1)
+      const sent = performance.now()
+      first.process.kill(signal)
+      expect((await first.ended).code).toBe(code)
+      expect(performance.now() - sent).toBeLessThan(MOST_MS)
+      const report = JSON.parse(first.stdout)
+      expect(report).toMatchObject({ ok: false, stoppedBy: signal, name: topic })
+      const before = await world.total(world.next, [topic])
+      expect(BigInt(report.records)).toBe(before)
+      expect(before).toBeLessThan(await world.total(world.old, [topic]))
+      expect(readdirSync(join(world.stateDir, 'locks'))).toEqual([])
+      const second = world.command(topic, [topic], '--json', '--until-caught-up')
+      expect((await second.ended).code).toBe(0)
+      expect(BigInt(JSON.parse(second.stdout).records)).toBe(18_000n - before)
+      await world.expectEqual([topic])
+    })
+  }
+
+  test('while the target does not answer: SIGTERM ends it within 10 s, a second SIGINT at once', async () => {
+    await world.fill('stuck', { batches: 150, records: 60 })
+    const link = world.clusters.new.link(1)
+    for (const { second, code } of [
+      { second: undefined, code: 143 },
+      { second: 'SIGINT' as const, code: 130 },
+    ]) {
+      const mirror = world.command('stuck', ['stuck'])
+      const before = await world.total(world.next, ['stuck']).catch(() => 0n)
+      while ((await world.total(world.next, ['stuck'])) <= before) await sleep(20)
+      await link.cut()
+      await sleep(300)
+      expect((await link.counters()).up.held, 'fault not injected').toBeGreaterThan(0)
+      const sent = performance.now()
+      mirror.process.kill('SIGTERM')
+      if (second) {
+        await sleep(500)
+        mirror.process.kill(second)
+      }
+      expect((await mirror.ended).code).toBe(code)
+      expect(performance.now() - sent).toBeLessThan(second ? 2_000 : MOST_MS)
+      await link.heal()
+    }
+    const last = world.command('stuck', ['stuck'], '--until-caught-up')
+    expect((await last.ended).code).toBe(0)
+    await world.expectEqual(['stuck'])
+  })
+
+  test('a second mirror of the same name exits 8, and one whose owner was killed starts at once', async () => {
+    await world.fill('owned', { batches: 100, records: 60 })
+    const owner = world.command('owned', ['owned'])
+    await world.copied(['owned'], 0.05)
+    const other = world.command('owned', ['owned'], '--json')
+    expect((await other.ended).code).toBe(8)
+    expect(JSON.parse(other.stdout)).toMatchObject({ ok: false, error: { code: 'LOCKED' } })
+    expect(other.stdout).toContain(`${owner.process.pid}`)
+    owner.process.kill('SIGKILL')
+    await owner.ended
+    const [lock] = readdirSync(join(world.stateDir, 'locks'))
+    expect(existsSync(join(world.stateDir, 'locks', lock ?? ''))).toBe(true)
+    const heir = world.command('owned', ['owned'], '--until-caught-up')
+    expect((await heir.ended).code).toBe(0)
+    await world.expectEqual(['owned'])
+  })
+
+  test('a topic that is deleted and made again on the target while it is followed stops by name, and nothing is written to it', async () => {
+    await world.fill('again', { batches: 20, records: 5 })
+    const running = world.mirror('again', ['again'], { untilCaughtUp: false })
+    await world.copied(['again'], 1)
+    await deleteTopics(world.next, ['again'])
+    await createTopics(world.next, [{ name: 'again', partitions: 1, replicationFactor: 1 }])
+    await world.more('again', 0, { batches: 5 })
+    const report = await running
+    expect(report.partitions[0]?.stopped?.code).toBe('TOPIC_RECREATED')
+    expect(exitOf(report)).toBe(7)
+    expect(await logOf(world.next, 'again', 0)).toEqual([])
+  })
+})

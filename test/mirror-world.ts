@@ -1,0 +1,228 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFailed, onTestFinished } from 'vitest'
+import {
+  Cluster,
+  type Codec,
+  createTopics,
+  encodeBatch,
+  LATEST,
+  type NewRecord,
+  Produce,
+  partitionKey,
+} from '../src/kafka/index.ts'
+import { parseBootstrap, sleep } from '../src/kit/index.ts'
+import { readBack, unequal } from '../src/load/index.ts'
+import { type MirrorEvent, type MirrorReport, runMirror } from '../src/mirror/index.ts'
+import type { Spec } from '../src/sandbox/index.ts'
+import { type Pair, pair } from './sandbox-helper.ts'
+
+export const HOURS_48 = 48 * 3_600_000
+const seed = Number(process.env['KMIG_SEED'] ?? Date.now() % 1_000_000)
+
+/** Numbers in [0, 1) that a seed repeats; the seed is printed. */
+export const seeded = (): (() => number) => {
+  process.stderr.write(`KMIG_SEED=${seed}\n`)
+  let state = seed
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
+    return state / 2_147_483_648
+  }
+}
+
+export type Fill = {
+  partitions?: number
+  /** Batches per partition. */
+  batches: number
+  /** Records per batch. */
+  records?: number
+  /** Bytes of a value. */
+  size?: number
+  codec?: Codec
+  /** ms that the records' times lie back. */
+  agedMs?: number
+}
+
+/** Two clusters, what is written to the old one, and mirrors between them that run in this process or as the command. */
+export class MirrorWorld implements AsyncDisposable {
+  readonly clusters: Pair
+  readonly old: Cluster
+  readonly next: Cluster
+  readonly stateDir = mkdtempSync(join(tmpdir(), 'kmig-mirror-'))
+  readonly events: MirrorEvent[] = []
+  readonly #via: { old: boolean; new: boolean }
+  private constructor(clusters: Pair, old: Cluster, next: Cluster) {
+    this.clusters = clusters
+    this.old = old
+    this.next = next
+    this.#via = {
+      old: clusters.old.spec.listeners.includes('link'),
+      new: clusters.new.spec.listeners.includes('link'),
+    }
+  }
+
+  static async open(specs: { old?: Partial<Spec>; new?: Partial<Spec> } = {}): Promise<MirrorWorld> {
+    const clusters = await pair(specs)
+    const open = (bootstrap: string) => Cluster.open({ bootstrap: parseBootstrap(bootstrap) })
+    return new MirrorWorld(
+      clusters,
+      await open(clusters.old.bootstrap()),
+      await open(clusters.new.bootstrap()),
+    )
+  }
+
+  bootstrap(side: 'old' | 'new'): string {
+    return this.clusters[side].bootstrap(this.#via[side] ? 'link' : 'plaintext')
+  }
+
+  async make(topic: string, partitions = 1, configs: Record<string, string> = {}): Promise<void> {
+    const replicationFactor = this.old.brokers.size
+    await createTopics(this.old, [{ name: topic, partitions, replicationFactor, configs }])
+  }
+
+  /** One batch to each of the first `partitions` partitions; throws unless all are taken. */
+  async write(
+    cluster: Cluster,
+    topic: string,
+    records: readonly NewRecord[],
+    { partition = 0, codec = 0 as Codec, stamp = undefined as Parameters<typeof encodeBatch>[1] } = {},
+  ): Promise<bigint> {
+    if (!cluster.leaderOf(topic, partition)) await cluster.metadata([topic])
+    const leader = cluster.leaderOf(topic, partition)
+    const connection = await cluster.connection(leader?.nodeId ?? 0, 'test-writer')
+    const batch = encodeBatch(records, { codec, ...stamp })
+    const topics = [{ topic, partitions: [{ partition, records: batch }] }]
+    const answer = await connection.send(
+      Produce,
+      { acks: -1, timeoutMs: 10_000, topics },
+      { timeoutMs: 20_000 },
+    )
+    const part = answer.topics[0]?.partitions[0]
+    expect(part?.errorCode).toBe(0)
+    return part?.baseOffset ?? -1n
+  }
+
+  /** Makes a topic on the old cluster and fills it. */
+  async fill(topic: string, { partitions = 1, ...more }: Fill): Promise<void> {
+    await this.make(topic, partitions)
+    await Promise.all(Array.from({ length: partitions }, (_, partition) => this.more(topic, partition, more)))
+  }
+  async more(
+    topic: string,
+    partition: number,
+    { batches, records = 1, size = 1_000, codec = 0, agedMs = 0 }: Omit<Fill, 'partitions'>,
+  ): Promise<void> {
+    const sent: Promise<bigint>[] = []
+    for (let batch = 0; batch < batches; batch++) {
+      const time = BigInt(Date.now() - agedMs)
+      const all = Array.from({ length: records }, (_, i) => ({
+        timestamp: time + BigInt(i),
+        key: Buffer.from(`${batch}/${i}`),
+        value: Buffer.alloc(size, `${topic} ${partition} ${batch}/${i} `),
+      }))
+      sent.push(this.write(this.old, topic, all, { partition, codec }))
+      if (sent.length % 50 === 0) await Promise.all(sent)
+    }
+    await Promise.all(sent)
+  }
+
+  async ends(cluster: Cluster, topics: readonly string[]): Promise<Map<string, bigint>> {
+    const found = (await cluster.metadata(topics)).filter(({ error }) => error === 0)
+    const asks = found.flatMap(({ name, partitions }) =>
+      partitions.map(({ partition }) => ({ topic: name, partition, timestamp: LATEST })),
+    )
+    const offsets = await cluster.listOffsets(asks)
+    return new Map([...offsets].map(([where, { offset }]) => [where, offset]))
+  }
+  async total(cluster: Cluster, topics: readonly string[]): Promise<bigint> {
+    return [...(await this.ends(cluster, topics)).values()].reduce((sum, end) => sum + end, 0n)
+  }
+  /** Resolves when the copy holds this part of the source's offsets. */
+  async copied(topics: readonly string[], part: number): Promise<void> {
+    const goal = BigInt(Math.floor(Number(await this.total(this.old, topics)) * part))
+    while ((await this.total(this.next, topics)) < goal) await sleep(30)
+  }
+
+  /** A mirror in this process. */
+  mirror(
+    name: string,
+    topics: readonly string[],
+    { signal = new AbortController().signal, untilCaughtUp = true } = {},
+  ): Promise<MirrorReport> {
+    const running = runMirror({
+      from: { name: 'old', bootstrap: parseBootstrap(this.bootstrap('old')) },
+      to: { name: 'new', bootstrap: parseBootstrap(this.bootstrap('new')) },
+      name,
+      topics,
+      groups: [`${name}-*`],
+      stateDir: this.stateDir,
+      signal,
+      untilCaughtUp,
+      on: event => this.events.push(event),
+    })
+    running.catch(() => {})
+    return running
+  }
+
+  /** A mirror as the command. */
+  command(name: string, topics: readonly string[], ...more: string[]): Command {
+    const args = [
+      ...['mirror', '--from', this.bootstrap('old'), '--to', this.bootstrap('new')],
+      ...topics.flatMap(topic => ['--topics', topic]),
+      ...['--name', name, '--state-dir', this.stateDir, ...more],
+    ]
+    return new Command(spawn(process.execPath, ['bin/kmig.js', ...args], { stdio: 'pipe' }))
+  }
+
+  get warnings(): string[] {
+    return this.events.flatMap(event => (event.kind === 'warning' ? [`${event.where}: ${event.text}`] : []))
+  }
+
+  /** Reads both sides with an ordinary client and compares every record and offset. */
+  async expectEqual(topics: readonly string[]): Promise<void> {
+    const signal = AbortSignal.timeout(120_000)
+    const [theirs, ours] = await Promise.all(
+      [this.old, this.next].map(async ({ bootstrap }) => {
+        const logs = await readBack({ bootstrap, topics, signal })
+        return new Map(logs.map(log => [partitionKey(log.topic, log.partition), log] as const))
+      }),
+    )
+    expect(theirs?.size).toBeGreaterThan(0)
+    for (const [where, log] of theirs ?? []) {
+      const copy = ours?.get(where)
+      const form = ({ start, end, records }: typeof log) => ({ start, end, count: records.length })
+      expect(copy && { where, ...form(copy) }).toEqual({ where, ...form(log) })
+      expect(copy && unequal(log, copy)).toEqual([])
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.old[Symbol.asyncDispose]()
+    await this.next[Symbol.asyncDispose]()
+    await this.clusters[Symbol.asyncDispose]()
+    rmSync(this.stateDir, { recursive: true, force: true })
+  }
+}
+
+export class Command {
+  readonly process: ChildProcess
+  readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>
+  stdout = ''
+  stderr = ''
+  constructor(child: ChildProcess) {
+    this.process = child
+    onTestFinished(() => void child.kill('SIGKILL'))
+    child.stdout?.on('data', data => (this.stdout += data))
+    child.stderr?.on('data', data => (this.stderr += data))
+    onTestFailed(() => process.stderr.write(`${child.spawnargs.join(' ')}\n${this.stderr}${this.stdout}\n`))
+    const started = performance.now()
+    this.ended = once(child, 'close').then(([code, signal]) => ({
+      code,
+      signal,
+      ms: performance.now() - started,
+    }))
+  }
+}
