@@ -1,4 +1,4 @@
-import { BaseCommand, countFlag, envelope, Flags, type View } from '../../src/cli/index.ts'
+import { BaseCommand, countFlag, durationFlag, envelope, Flags, type View } from '../../src/cli/index.ts'
 import {
   endOf,
   type LatencyEvent,
@@ -33,13 +33,14 @@ export default class ZkLatency extends BaseCommand {
     'to-auth': Flags.string({ summary: 'file of credentials: digest:user:password' }),
     ops: countFlag({ summary: 'operations of each kind at each server', default: 10_000, max: 1_000_000 }),
     bytes: countFlag({ summary: 'data of a znode', default: 25, min: 0, max: 1_000_000 }),
+    within: durationFlag({ summary: 'longest that one operation may take', default: 10_000 }),
     window: countFlag({ summary: 'operations without an answer at a time', default: 16, max: 64 }),
   }
 
   async run(): Promise<LatencyReport> {
     const { flags } = await this.parse(ZkLatency)
     const to = endOf(this.zookeeper(flags.to), flags['to-auth'])
-    const { ops, bytes, window } = flags
-    return await this.show(during => latency({ ...during, to, ops, bytes, window }), view)
+    const { ops, bytes, window, within: withinMs } = flags
+    return await this.show(during => latency({ ...during, to, ops, bytes, window, withinMs }), view)
   }
 }

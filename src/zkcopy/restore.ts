@@ -1,4 +1,4 @@
-import type { During } from '../kit/index.ts'
+import { type During, inFlight } from '../kit/index.ts'
 import { type Answer, ancestorsOf, CODE, isWithin, joinPath, must, OPEN_ACL } from '../zookeeper/index.ts'
 import { AclTable } from './acls.ts'
 import type { Change } from './change.ts'
@@ -46,6 +46,7 @@ export type RestoreOptions = During<RestoreEvent> & {
   juteMaxBuffer?: number | undefined
   withinMs?: number | undefined
 }
+const READ_AHEAD = 4
 /** As in a copy: the server's own proposal is larger than the request. */
 const MULTI_BYTES_LIMIT = 512 << 10
 
@@ -108,14 +109,13 @@ async function* groups(work: Work, pass: 'write' | 'read back'): AsyncGenerator<
   let [group, done]: [Dumped[], number] = [[], 0]
   work.ephemerals = 0
   work.excluded = 0
-  const most = work.ensemble.reader.batch
   for await (const node of readDump(options.file)) {
     options.signal.throwIfAborted()
     done++
     if (node.stat.ephemeral) work.ephemerals++
     else if (isWithin('/zookeeper', joinPath(root, node.path))) work.excluded++
     else group.push(node)
-    if (group.length < most) continue
+    if (group.length < work.ensemble.reader.batch) continue
     options.on?.({ kind: 'progress', pass, done, all })
     yield group
     group = []
@@ -141,11 +141,16 @@ const look = async (
   })
 }
 
+type Looks = Awaited<ReturnType<typeof look>>
+
+/** Groups are read ahead of the one that is decided on. */
+const looksOf = (work: Work, pass: 'write' | 'read back') => {
+  const { reader } = work.ensemble
+  return inFlight(groups(work, pass), READ_AHEAD, nodes => look(work, { reader, nodes }), work.options.signal)
+}
+
 /** Made by what decides in a copy, with the dump in the place of the source. */
-const changesOf = (
-  work: Work,
-  { looks, tally }: { looks: Awaited<ReturnType<typeof look>>; tally: Tally },
-): Change[] => {
+const changesOf = (work: Work, { looks, tally }: { looks: Looks; tally: Tally }): Change[] => {
   const { root, table, options } = work
   const maxBytes = options.juteMaxBuffer ?? JUTE_MAXBUFFER
   const deciding = {
@@ -176,8 +181,7 @@ async function* writing(work: Work): AsyncGenerator<Change[], void> {
   yield above
     .filter((_, i) => there[i]?.code === CODE.NoNode)
     .map(path => ({ kind: 'create', path, data: null, acl: OPEN_ACL }))
-  for await (const nodes of groups(work, 'write')) {
-    const looks = await look(work, { reader: ensemble.reader, nodes })
+  for await (const looks of looksOf(work, 'write')) {
     yield changesOf(work, { looks, tally: work.tally })
   }
 }
@@ -185,8 +189,7 @@ async function* writing(work: Work): AsyncGenerator<Change[], void> {
 /** Notes what is not as in the dump, and gives what was counted meanwhile. */
 const readBack = async (work: Work): Promise<Tally> => {
   const tally = newTally()
-  for await (const nodes of groups(work, 'read back')) {
-    const looks = await look(work, { reader: work.ensemble.reader, nodes })
+  for await (const looks of looksOf(work, 'read back')) {
     for (const { kind, path } of changesOf(work, { looks, tally })) note(work.differing, `${kind} ${path}`)
   }
   return tally
