@@ -85,12 +85,12 @@ test('a server that falls silent is given up after two thirds of the session tim
   expect(await read(fake.zk)).toBe('data of a')
   const ms = performance.now() - start
   expect(ms).toBeGreaterThan(350)
-  expect(ms).toBeLessThan(3_000)
+  expect(ms).toBeLessThan(8_000)
 })
 
 test('an idle session is kept alive by pings', async () => {
-  await using fake = await opened({ timeoutMs: 300 })
-  await sleep(900)
+  await using fake = await opened({ timeoutMs: 900 })
+  await sleep(2_000)
   expect(fake.events).toEqual([])
   expect(await read(fake.zk)).toBe('data of a')
 })
