@@ -217,7 +217,9 @@ export class Command {
     onTestFinished(() => void child.kill('SIGKILL'))
     child.stdout?.on('data', data => (this.stdout += data))
     child.stderr?.on('data', data => (this.stderr += data))
-    onTestFailed(() => process.stderr.write(`${child.spawnargs.join(' ')}\n${this.stderr}${this.stdout}\n`))
+    onTestFailed(
+      () => void process.stderr.write(`${child.spawnargs.join(' ')}\n${this.stderr}${this.stdout}\n`),
+    )
     const started = performance.now()
     this.ended = once(child, 'close').then(([code, signal]) => ({
       code,

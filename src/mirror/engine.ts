@@ -1,5 +1,6 @@
 import { type Cluster, type FramePool, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
 import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
+import type { TopicIds } from './by-id.ts'
 import type { MirrorEvent } from './events.ts'
 import { Homes } from './homes.ts'
 import { Identities } from './identities.ts'
@@ -29,7 +30,7 @@ export type EngineOptions = {
   lanes: readonly Lane[]
   producers: ReadonlySet<bigint>
   /** Topic ids, as they were when the mirror made the topics. */
-  topicIds: { source: ReadonlyMap<string, string>; target: ReadonlyMap<string, string> }
+  topicIds: { source: TopicIds; target: TopicIds }
   /** Whether a topic of the source is to be mirrored. */
   chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */

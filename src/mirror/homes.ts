@@ -1,5 +1,6 @@
 import type { Cluster, Connection, FramePool } from '../kafka/index.ts'
 import { isKmigError, type KmigError, sleep } from '../kit/index.ts'
+import type { TopicIds } from './by-id.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import { Inlet } from './inlet.ts'
 import type { Lane } from './lane.ts'
@@ -18,6 +19,7 @@ export type HomesOptions = {
   target: Cluster
   lanes: readonly Lane[]
   sources: Identities
+  topicIds: { source: TopicIds; target: TopicIds }
   /** Ends everything. */
   signal: AbortSignal
   /** Something landed, failed, arrived or lost its home. */
@@ -138,7 +140,11 @@ export class Homes {
   #outletOf(connection: Connection): Outlet {
     const known = this.#outlets.get(connection)
     if (known) return known
-    const outlet = new Outlet(connection, { signal: this.#o.signal, on: () => this.#o.moved() })
+    const outlet = new Outlet(connection, {
+      signal: this.#o.signal,
+      topicIds: this.#o.topicIds.target,
+      on: () => this.#o.moved(),
+    })
     this.#outlets.set(connection, outlet)
     connection.ended.then(() => this.#outlets.delete(connection))
     return outlet
@@ -147,9 +153,10 @@ export class Homes {
   #inletOf(connection: Connection): Inlet {
     const known = this.#inlets.get(connection)
     if (known) return known
-    const { pool, signal, lanes, moved, run } = this.#o
+    const { pool, topicIds, signal, lanes, moved, run } = this.#o
     const inlet = new Inlet(connection, {
       pool,
+      topicIds: topicIds.source,
       signal,
       full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
       fed: () => {

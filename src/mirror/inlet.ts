@@ -2,7 +2,7 @@ import {
   brokerError,
   type Connection,
   ERROR,
-  Fetch,
+  type Fetch,
   type FramePool,
   kafkaError,
   type Piece,
@@ -11,6 +11,7 @@ import {
   recode,
 } from '../kafka/index.ts'
 import { isKmigError, KmigError, messageOf, Offset } from '../kit/index.ts'
+import { fetchFrom, type TopicIds } from './by-id.ts'
 import type { Lane } from './lane.ts'
 import { Wake } from './wake.ts'
 
@@ -38,6 +39,7 @@ export type InletOptions = {
   /** Ends the loop; an answer that comes later is dropped. */
   signal: AbortSignal
   pool: FramePool
+  topicIds: TopicIds
   /** Whether all lanes together hold too much. */
   full(): boolean
   /** Lanes got something. */
@@ -131,8 +133,9 @@ export class Inlet {
       })),
     }))
     const asking = performance.now()
-    const answer = await this.connection.send(
-      Fetch,
+    const answer = await fetchFrom(
+      this.connection,
+      this.#options.topicIds,
       {
         maxWaitMs: heldBack ? HELD_BACK_POLL_MS : LONG_POLL_MS,
         minBytes: 1,

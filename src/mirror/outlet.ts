@@ -3,10 +3,11 @@ import {
   isRetriable,
   kafkaError,
   type Piece,
-  Produce,
+  type Produce,
   type ResponseOf,
 } from '../kafka/index.ts'
 import { type During, KmigError, messageOf } from '../kit/index.ts'
+import { produceTo, type TopicIds } from './by-id.ts'
 import type { Lane } from './lane.ts'
 
 /** Requests under way on one connection; the broker handles them one after the other. */
@@ -29,10 +30,15 @@ export class Outlet {
   readonly #lanes = new Set<Lane>()
   readonly #signal: AbortSignal
   readonly #moved: () => void
+  readonly #topicIds: TopicIds
   #underWay = 0
 
-  constructor(connection: Connection, { signal, on: moved }: During<void>) {
+  constructor(
+    connection: Connection,
+    { signal, on: moved, topicIds }: During<void> & { topicIds: TopicIds },
+  ) {
     this.connection = connection
+    this.#topicIds = topicIds
     this.#signal = signal
     this.#moved = () => moved?.()
     connection.ended.then(reason => {
@@ -88,8 +94,9 @@ export class Outlet {
     const parts = new Map<string, Part>()
     let why = 'the answer left the partition out'
     try {
-      const answer = await this.connection.send(
-        Produce,
+      const answer = await produceTo(
+        this.connection,
+        this.#topicIds,
         { acks: -1, timeoutMs: TIMEOUT_MS, topics },
         { timeoutMs: TIMEOUT_MS + 5_000 },
       )

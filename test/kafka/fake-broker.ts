@@ -6,10 +6,10 @@ import type { HostPort } from '../../src/kit/index.ts'
 import { Reader, Writer } from '../../src/wire/index.ts'
 
 type AnyTable = ApiTable<unknown, never, unknown, never>
-/** Every table that kmig has. */
-export const TABLES: readonly AnyTable[] = Object.values(kafka as unknown as Record<string, unknown>).filter(
-  (each): each is AnyTable => typeof each === 'object' && each !== null && 'flexibleFrom' in each,
-)
+/** Every table that kmig has, one per API: those by topic id, of newer versions, are apart. */
+export const TABLES: readonly AnyTable[] = Object.values(kafka as unknown as Record<string, unknown>)
+  .filter((each): each is AnyTable => typeof each === 'object' && each !== null && 'flexibleFrom' in each)
+  .filter(({ key }, i, all) => all.findIndex(each => each.key === key) === i)
 
 /** A request as a broker sees it. */
 export type Asked = {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { FetchById } from '../../src/kafka/index.ts'
 import { Reader, Writer } from '../../src/wire/index.ts'
 import type { Definition, FieldDefinition } from './definitions.ts'
 import { TABLES } from './fake-broker.ts'
@@ -91,7 +92,7 @@ describe("the tables agree with Apache Kafka's own definitions", () => {
     expect(ours).toEqual(theirs)
   })
 
-  for (const table of TABLES) {
+  for (const table of [...TABLES, FetchById]) {
     const definition = DEFINITIONS.find(({ api }) => api === table.name)
     for (let version = table.versions[0]; version <= table.versions[1]; version++) {
       const at = { version, flexible: version >= table.flexibleFrom }
