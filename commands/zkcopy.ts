@@ -49,6 +49,7 @@ export default class ZkCopy extends BaseCommand {
     }),
     state: Flags.string({ summary: 'file that keeps how far the last run got', helpValue: '<file>' }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
+    rate: countFlag({ summary: 'most operations written a second; default no limit' }),
     acl: Flags.option({
       summary: "full: each znode's own; sample, uniform: the root's for all; open: anybody",
       options: ACL_MODES,

@@ -16,6 +16,7 @@ export type ZkCopyArguments = {
   overlap: number
   state?: string | undefined
   batch: number
+  rate?: number | undefined
   acl: AclMode
   'acl-map'?: readonly string[] | undefined
   include?: readonly string[] | undefined
@@ -37,6 +38,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     filter: pathFilter(flags.include, flags.exclude),
     state: flags.state,
     batch: flags.batch,
+    rate: flags.rate,
     acl: flags.acl,
     aclMap: parseAclMap(flags['acl-map']),
     check: flags.check,

@@ -1,6 +1,7 @@
 import { inFlight, isKmigError, type KmigError } from '../kit/index.ts'
 import { CODE, codeError, MULTI_BYTES, multi, opBytes, setAcl, type ZkSession } from '../zookeeper/index.ts'
 import { type Batch, type BatchLimits, type Change, pack } from './change.ts'
+import { type Pace, paced } from './pace.ts'
 import { type RepairOptions, repair } from './repair.ts'
 import type { Tally } from './tally.ts'
 
@@ -11,6 +12,8 @@ export type CommitOptions = Omit<RepairOptions, 'send'> & {
   /** The one session that writes: its requests are done in order, so a parent's multi need not be awaited. */
   session: ZkSession
   limits: BatchLimits
+  /** Holds writes back; undefined lets them go as they come. */
+  pace?: Pace | undefined
 }
 
 /**
@@ -22,7 +25,11 @@ export const commit = async (
   changes: AsyncIterable<readonly Change[]> | Iterable<readonly Change[]>,
   options: CommitOptions,
 ): Promise<void> => {
-  const send = (batch: Batch): Promise<Outcome> => sendBatch(batch, options)
+  const pace = options.pace ?? paced(undefined)
+  const send = async (batch: Batch): Promise<Outcome> => {
+    await pace(batch.ops.length + batch.acls.length, options.signal)
+    return await sendBatch(batch, options)
+  }
   for await (const outcome of inFlight(pack(changes, options.limits), WINDOW, send, options.signal)) {
     if (outcome.open.length > 0) await repair(outcome, { ...options, send })
   }

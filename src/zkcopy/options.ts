@@ -28,6 +28,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   state?: string | undefined
   /** Operations per multi, 1-1000. Default 500. */
   batch?: number | undefined
+  /** Most operations written a second; undefined is no limit. */
+  rate?: number | undefined
   /** Default full. */
   acl?: AclMode | undefined
   /** Ids of ACLs that are rewritten; all modes but open. */

@@ -3,6 +3,7 @@ import { commit } from './commit.ts'
 import { deletions, guardDeletes } from './delete.ts'
 import { Ensembles } from './ensembles.ts'
 import type { ZkCopyOptions } from './options.ts'
+import { paced } from './pace.ts'
 import { prepare } from './prepare.ts'
 import type { Report } from './report.ts'
 import { keepState, type Resumed, resume } from './state.ts'
@@ -75,7 +76,11 @@ const copy = async (sides: Ensembles, plan: WalkOptions, options: ZkCopyOptions)
       aclFor: (own: Acl, path: string): Acl => (mode === 'full' ? table.internSource(own, path) : root),
     },
     acls: mode === 'full' ? table : undefined,
-    limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_LIMIT, plan.maxBytes) },
+    pace: paced(options.rate),
+    limits: {
+      ops: Math.min(options.batch ?? 500, options.rate ?? 1_000),
+      bytes: Math.min(MULTI_LIMIT, plan.maxBytes),
+    },
     tally,
     signal,
   }

@@ -133,6 +133,15 @@ test('a parent that somebody deletes on the target during the copy is made again
   expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
 })
 
+test('--rate holds writes back to so many operations a second, and they stay in order', async () => {
+  await using fakes = await copied({ count: 20 })
+  const start = performance.now()
+  const report = await fakes.run({ rate: 100 })
+  expect(performance.now() - start).toBeGreaterThan(850)
+  expect(report).toMatchObject({ created: 108, repaired: 0 })
+  expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+})
+
 test('an aborted copy waits for what is outstanding and writes nothing more', async () => {
   const stop = new AbortController()
   let multis = 0
