@@ -171,7 +171,8 @@ export class Engine implements AsyncDisposable {
       await this.#trying(work, () => this.#do(work, lanes))
     } finally {
       for (const lane of lanes) this.#busy.delete(lane)
-      this.#moved() // a lane that may go on is asked for by its fetcher only when that is woken
+      this.#homes.stir() // a lane may go on now, and nobody else wakes those that fetch and send for it
+      this.#moved()
     }
   }
 
@@ -213,6 +214,7 @@ export class Engine implements AsyncDisposable {
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
       if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(persist, signal))
       if (round % LOOK_EVERY === 0) await this.#trying('lookout', () => this.#lookout.look())
+      this.#homes.stir()
       this.#moved()
     }
   }

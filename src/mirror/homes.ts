@@ -53,6 +53,11 @@ export class Homes {
   ring(): void {
     for (const inlet of this.#inlets.values()) inlet.ring()
   }
+  /** Wakes senders too: a lane may go on with what it holds. */
+  stir(): void {
+    this.ring()
+    for (const outlet of this.#outlets.values()) outlet.pump()
+  }
   leaveOutlet(lane: Lane): void {
     this.#out.get(lane)?.remove(lane)
     this.#out.delete(lane)

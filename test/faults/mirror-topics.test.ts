@@ -35,7 +35,9 @@ servers('kmig mirror and the topics that it meets', () => {
   /** A mirror that follows until its end is awaited; the copy is complete when this resolves. */
   const following = async (topic: string) => {
     const stop = new AbortController()
+    const earlier = world.events.length
     const running = world.mirror(topic, [topic], { signal: stop.signal, untilCaughtUp: false })
+    while (!world.events.slice(earlier).some(({ kind }) => kind === 'progress')) await sleep(20)
     await world.copied([topic], 1)
     return { running, stop: () => stop.abort() }
   }
