@@ -62,6 +62,7 @@ export const bench = async (args: readonly string[]): Promise<void> => {
     rows.set(name, [...(rows.get(name) ?? []), one])
   }
   const expectWritten = (taken: Taken, written: number): Taken => {
+    if (taken.code !== 0) throw new Error(`zkcopy ended with ${taken.code}: ${taken.stdout}`)
     const { created, updated } = JSON.parse(taken.stdout) as { created: number; updated: number }
     if (created + updated !== written)
       throw new Error(`${created + updated} written, not ${written}: ${taken.stdout}`)
