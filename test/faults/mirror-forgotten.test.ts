@@ -17,6 +17,7 @@ const FORGETFUL = {
 
 /** The last batch of a target partition as the broker holds it, with its offset taken out. */
 const lastBatch = async (world: MirrorWorld, topic: string): Promise<Buffer> => {
+  await world.next.metadata([topic])
   const connection = await world.next.connection(world.next.leaderOf(topic, 0)?.nodeId ?? 0, 'test')
   const topics = [{ topic, partitions: [{ partition: 0, fetchOffset: 0n, partitionMaxBytes: 8 << 20 }] }]
   const answer = await connection.send(
@@ -32,6 +33,7 @@ const lastBatch = async (world: MirrorWorld, topic: string): Promise<Buffer> => 
 }
 
 const repeat = async (world: MirrorWorld, topic: string, batch: Buffer): Promise<bigint | undefined> => {
+  await world.next.metadata([topic])
   const connection = await world.next.connection(world.next.leaderOf(topic, 0)?.nodeId ?? 0, 'test')
   const topics = [{ topic, partitions: [{ partition: 0, records: batch }] }]
   const answer = await connection.send(
