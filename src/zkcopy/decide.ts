@@ -1,11 +1,11 @@
 import { KmigError } from '../kit/index.ts'
-import { childPath, joinPath, MULTI_BYTES, opBytes } from '../zookeeper/index.ts'
+import { joinPath, MULTI_BYTES, opBytes } from '../zookeeper/index.ts'
 import type { Change } from './change.ts'
 import type { Look, LookOptions } from './look.ts'
 import { note, unnote } from './tally.ts'
 import type { Place } from './walk.ts'
 
-type DecideOptions = Pick<LookOptions, 'to' | 'tally' | 'filter' | 'maxBytes' | 'extras' | 'ancestors'>
+type DecideOptions = Pick<LookOptions, 'to' | 'tally' | 'filter' | 'maxBytes' | 'ancestors'>
 
 /**
  * What must change on the target for one znode, with the parents that waited for it. Throws ZK_EPHEMERAL, ZK_OVERSIZE.
@@ -14,7 +14,6 @@ export const decide = (options: DecideOptions, found: Look): Change[] => {
   const { to, tally } = options
   const { place, node, selected, acl, there } = found
   const path = joinPath(to.root, place.path)
-  noteExtra(options, found)
   if (!place.onTarget) {
     const create = sized(options, { kind: 'create', path, data: node.data, acl })
     if (selected) return [...release(options, place.parent), create]
@@ -57,21 +56,6 @@ const release = ({ tally, to, filter, ancestors }: DecideOptions, place: Place |
     up.waiting = undefined
   }
   return [...ancestors.splice(0), ...changes]
-}
-
-const noteExtra = (
-  { tally, to, filter, extras }: DecideOptions,
-  { place, names, namesThere }: Look,
-): void => {
-  if (!namesThere || namesThere.size === 0) return
-  const here = new Set(names)
-  for (const name of namesThere) {
-    const below = childPath(place.path, name)
-    if (here.has(name) || !filter.includes(below)) continue
-    const path = joinPath(to.root, below)
-    note(tally.extra, path)
-    extras?.push(path)
-  }
 }
 
 const sized = ({ maxBytes }: DecideOptions, change: Extract<Change, { kind: 'create' | 'set' }>): Change => {

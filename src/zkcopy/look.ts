@@ -1,5 +1,5 @@
 import { KmigError } from '../kit/index.ts'
-import { type Acl, type Answer, CODE, childPath, joinPath, must } from '../zookeeper/index.ts'
+import { type Acl, type Answer, CODE, joinPath, must } from '../zookeeper/index.ts'
 import type { AclMode, AclTable } from './acls.ts'
 import type { Change } from './change.ts'
 import type { Filter } from './filter.ts'
@@ -35,13 +35,11 @@ export type Look = {
   selected: boolean
   /** What the copy must have. */
   acl: Acl
-  names: readonly string[]
   /** Read only if it is chosen. `acl` only in mode `full`. */
   there: (Node & { acl: Acl | undefined }) | undefined
-  namesThere: ReadonlySet<string> | undefined
 }
 
-/** Reads a group of places on both sides. Ephemerals, and znodes that vanish meanwhile, are left out and counted. */
+/** Reads a group of places on both sides, without their children. Ephemerals, and znodes that vanish meanwhile, are left out and counted. */
 export const look = async (options: LookOptions, places: readonly Place[]): Promise<Look[]> => {
   const { from, to, acls, tally } = options
   const pathFrom = ({ place }: Look): string => joinPath(from.root, place.path)
@@ -50,7 +48,6 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
   const read = await from.reader.data(places.map(({ path }) => joinPath(from.root, path)))
   const looks = places.flatMap((place, i) => sift(options, place, read[i] as Answer<Node>))
 
-  const parents = looks.filter(({ node }) => node.stat.numChildren > 0)
   const compared = looks.filter(({ selected, place }) => selected && place.onTarget)
   const full = acls.mode === 'full'
   const wantAcl = looks.filter(
@@ -58,11 +55,7 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
       (full && (found.selected || (!found.place.onTarget && found.node.stat.numChildren > 0))) ||
       (acls.mode === 'sample' && i === 0),
   )
-  const [children, own, there, aclsThere] = await Promise.all([
-    from.reader.children(
-      parents.map(pathFrom),
-      parents.map(({ node }) => node.stat.numChildren),
-    ),
+  const [own, there, aclsThere] = await Promise.all([
     from.reader.acls(wantAcl.map(pathFrom)),
     to.reader.data(compared.map(pathTo)),
     to.reader.acls(full ? compared.map(pathTo) : []),
@@ -74,7 +67,6 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
     gone.add(found)
     return undefined
   }
-  for (const [i, found] of parents.entries()) found.names = unlessGone(found, children[i]) ?? []
   for (const [i, found] of wantAcl.entries()) {
     const acl = unlessGone(found, own[i])?.acl
     if (acl) found.acl = acls.table.internSource(acl, pathFrom(found))
@@ -87,20 +79,8 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
     if (node && found.place.onTarget) found.there = { ...node, acl: acl && acls.table.intern(acl) }
   }
 
-  const listed = looks.filter(
-    ({ place, node, there: found }) =>
-      place.onTarget &&
-      (node.stat.numChildren > 0 ||
-        (found?.stat.numChildren ?? 0) > 0 ||
-        (options.copiedBy !== undefined && node.stat.pzxid > options.copiedBy)),
-  )
-  const counts = listed.map(({ node, there: found }) => (found ?? node).stat.numChildren)
-  const names = await to.reader.children(listed.map(pathTo), counts)
-  for (const [i, found] of listed.entries()) {
-    found.namesThere = new Set(absentIsFine(names[i] as Answer<string[]>, pathTo(found)))
-  }
   for (const found of gone) note(tally.vanished, pathFrom(found))
-  return looks.filter(found => !gone.has(found)).map(found => visible(options, found))
+  return looks.filter(found => !gone.has(found))
 }
 
 const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] => {
@@ -122,9 +102,7 @@ const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] 
   const selected = filter.includes(place.path) && isDue(options, place, node)
   if (selected) tally.selected++
   if (place.onTarget) tally.onTarget++
-  return [
-    { place, node, selected, acl: options.acls.root, names: [], there: undefined, namesThere: undefined },
-  ]
+  return [{ place, node, selected, acl: options.acls.root, there: undefined }]
 }
 
 /**
@@ -140,21 +118,6 @@ const isDue = ({ sinceMs, copiedBy, acls }: LookOptions, place: Place, { stat }:
 
 const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
   answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
-
-/**
- * Its children without those that are left alone. `/zookeeper` at the root of an ensemble is the servers' own; anywhere
- * deeper it is a name like any other.
- */
-const visible = ({ from, to, filter, tally }: LookOptions, found: Look): Look => {
-  const { path } = found.place
-  const top = [from, to].some(({ root }) => joinPath(root, path) === '/')
-  const shown = (name: string): boolean =>
-    !(top && name === 'zookeeper') && !filter.excludes(childPath(path, name))
-  const names = found.names.filter(shown)
-  tally.excluded += found.names.length - names.length
-  const namesThere = found.namesThere && new Set([...found.namesThere].filter(shown))
-  return { ...found, names, namesThere }
-}
 
 const differs = (path: string, root: string): KmigError =>
   new KmigError('PREFLIGHT', `--acl sample: the ACL of ${path} is not that of ${root}`, {

@@ -167,9 +167,7 @@ const changesOf = (work: Work, { looks, tally }: { looks: Looks; tally: Tally })
       node: { data, stat },
       selected: true,
       acl: table.intern(acl),
-      names: [],
       there,
-      namesThere: undefined,
     }),
   )
 }

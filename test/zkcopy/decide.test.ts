@@ -19,13 +19,12 @@ const options = (maxBytes = 10_000) => ({
   to: { reader: undefined as never, root: '/root' },
   tally: newTally(),
   ancestors: [],
-  extras: undefined,
   filter: pathFilter(),
   maxBytes,
 })
 const found = (of: Partial<Look> & { onTarget?: boolean; path?: string }): Look => ({
   place: { path: of.path ?? '/a', parent: undefined, onTarget: of.onTarget ?? of.there !== undefined },
-  ...{ node: node('x'), selected: true, acl: OPEN_ACL, names: [], there: undefined, namesThere: undefined },
+  ...{ node: node('x'), selected: true, acl: OPEN_ACL, there: undefined },
   ...of,
 })
 const there = (data: string | null, of: object = {}, acl = OPEN_ACL) => ({ ...node(data, of), acl })
