@@ -25,6 +25,8 @@ const SLOW_MS = 1_000
 const PARTITION_BYTES = 1 << 20
 /** How long the broker may wait for new records; short while a lane of this inlet is held back, as it would wait too. */
 const LONG_POLL_MS = 500
+/** After an answer without records: many idle partitions cost a core's few percent by being asked for alone. */
+const IDLE_POLL_MS = 1_000
 const HELD_BACK_POLL_MS = 10
 const TIMEOUT_MS = 30_000
 const READ_COMMITTED = 1
@@ -78,6 +80,7 @@ export class Inlet {
   readonly #options: InletOptions
   readonly #wake: Wake
   #bytes = FETCH_BYTES.first
+  #idle = false
 
   constructor(connection: Connection, options: InletOptions) {
     this.connection = connection
@@ -137,7 +140,7 @@ export class Inlet {
       this.connection,
       this.#options.topicIds,
       {
-        maxWaitMs: heldBack ? HELD_BACK_POLL_MS : LONG_POLL_MS,
+        maxWaitMs: heldBack ? HELD_BACK_POLL_MS : this.#idle ? IDLE_POLL_MS : LONG_POLL_MS,
         minBytes: 1,
         maxBytes: this.#bytes,
         isolationLevel: READ_COMMITTED,
@@ -159,6 +162,7 @@ export class Inlet {
       }
     }
     frame.close()
+    this.#idle = bytes === 0
     this.#adapt(bytes, performance.now() - asking)
     this.#options.fed()
   }

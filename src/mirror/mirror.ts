@@ -26,6 +26,8 @@ export type MirrorPlan = {
   cutover: CutoverState | undefined
 }
 
+/** What Kafka takes in a topic's name. */
+const NAME = /^[\w.-]{1,200}$/
 const PROGRESS_MS = 250
 const ENDS = { timeoutMs: 10_000, withinMs: 2_000 }
 
@@ -63,10 +65,14 @@ export class Mirror implements AsyncDisposable {
     }
   }
 
-  /** Throws UNREACHABLE, PREFLIGHT (both are one cluster), STATE_DAMAGED. */
+  /** Throws USAGE (the name), UNREACHABLE, PREFLIGHT (both are one cluster), STATE_DAMAGED, with `own` LOCKED. */
   static async open(options: MirrorOptions): Promise<Mirror> {
     await using opened = new AsyncDisposableStack()
     const { from, to, signal } = options
+    if (options.name !== undefined && !NAME.test(options.name)) {
+      const what = `'${options.name}' can't be a mirror's name: its state topic is __kmig.<name>, so it has up to 200 letters, digits, '.', '_' and '-'`
+      throw new KmigError('USAGE', what, { try: ['give another --name'] })
+    }
     const pool = new FramePool()
     const source = opened.use(await Cluster.open({ bootstrap: from.bootstrap, signal, pool }))
     const target = opened.use(await Cluster.open({ bootstrap: to.bootstrap, signal }))
@@ -80,6 +86,7 @@ export class Mirror implements AsyncDisposable {
       )
     }
     const mirror = new Mirror(options, source, target, pool)
+    if (options.own) await mirror.#own(opened)
     const topic = await StateTopic.read(target, mirror.name, { signal })
     mirror.#state = topic && new MirrorState(topic)
     await mirror.#replan()
@@ -108,6 +115,11 @@ export class Mirror implements AsyncDisposable {
     return join(this.#options.stateDir, 'locks', `${this.target.clusterId}.${this.name}.lock`)
   }
 
+  /** Takes the lock: what is seen after that no other mirror changes. */
+  async #own(resources: AsyncDisposableStack): Promise<void> {
+    resources.use(await LockFile.take(this.lockFile, `mirror ${this.name}`))
+  }
+
   async #replan(): Promise<void> {
     const { topics, exclude, signal } = this.#options
     const { source, target } = this
@@ -118,12 +130,17 @@ export class Mirror implements AsyncDisposable {
 
   /** Throws what forbids to start: LOCKED, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Nothing was written then. */
   async start({ afterCutover = false }: { afterCutover?: boolean } = {}): Promise<void> {
-    this.#resources.use(await LockFile.take(this.lockFile, `mirror ${this.name}`))
-    const known = await StateTopic.read(this.target, this.name, this.#during)
-    this.#state = known && new MirrorState(known)
-    await this.#replan()
+    if (!this.#options.own) {
+      await this.#own(this.#resources)
+      const known = await StateTopic.read(this.target, this.name, this.#during)
+      this.#state = known && new MirrorState(known)
+      await this.#replan()
+    }
     refuse(this.#plan, { afterCutover, paddingLimit: this.#options.paddingLimit })
-    this.#state ??= new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
+    if (!this.#state) {
+      this.#state = new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
+      await this.#replan() // a target without any topic could not tell before which settings it knows
+    }
     const { source, target } = this
     const how = { source, target, plan: this.#plan, state: this.#state, ...this.#options }
     const identity = await identityOf(how)

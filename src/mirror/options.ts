@@ -14,6 +14,8 @@ export type MirrorOptions = During<MirrorEvent> & {
   groups?: readonly string[] | undefined
   /** Directory of the lock file. */
   stateDir: string
+  /** Takes the lock before looking: for those who start what they have opened at once. Default: the start takes it. */
+  own?: boolean | undefined
   /** Padding of more offsets than this on one partition needs consent. */
   paddingLimit?: bigint | undefined
 }

@@ -10,7 +10,7 @@ export const runMirror = async (
   options: MirrorOptions & { untilCaughtUp: boolean },
 ): Promise<MirrorReport> => {
   const { signal, untilCaughtUp } = options
-  await using mirror = await Mirror.open(options)
+  await using mirror = await Mirror.open({ ...options, own: true })
   await mirror.start()
   try {
     if (untilCaughtUp) {

@@ -2,9 +2,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTopics, deleteTopics } from '../../src/kafka/index.ts'
-import { sleep } from '../../src/kit/index.ts'
 import { exitOf } from '../../src/mirror/index.ts'
-import { MirrorWorld } from '../mirror-world.ts'
+import { HOURS_48, MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { logOf } from '../wire-log.ts'
 
@@ -18,6 +17,17 @@ servers('kmig mirror that is ended', () => {
   })
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]()
+  })
+
+  test('a record from the day after tomorrow is taken by a target that had no topic at all', async () => {
+    await world.make('ahead')
+    await world.write(world.old, 'ahead', [{ timestamp: BigInt(Date.now() + HOURS_48) }])
+    expect(exitOf(await world.mirror('ahead', ['ahead']))).toBe(0)
+    await world.expectEqual(['ahead'])
+  })
+
+  test('a name that no topic can have is refused before anything is asked', async () => {
+    await expect(world.mirror('../up', ['ahead'])).rejects.toMatchObject({ code: 'USAGE', exit: 2 })
   })
 
   const ends = [
