@@ -211,6 +211,7 @@ export class Engine implements AsyncDisposable {
     const { signal } = this.#end
     for (let round = 1; !signal.aborted; round++) {
       await sleep(VIGIL_MS, signal)
+      for (const lane of lanes) lane.letGo()
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
       if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(persist, signal))
       if (round % LOOK_EVERY === 0) await this.#trying('lookout', () => this.#lookout.look())

@@ -6,6 +6,9 @@ const PIPELINE = 5
 /** Padding batches that wait to be sent: the broker holds every record of one while it validates. */
 const PADS_AHEAD = 2
 
+/** A doubt that is older is not over soon. */
+const LASTING_MS = 5_000
+
 /** Everything before `offset` on the target has been checked, header by header, in a leader epoch that is known. */
 export type Anchor = { offset: Offset; epoch: number }
 
@@ -229,6 +232,13 @@ export class Lane {
     this.#phase = { at: 'doubt', from: performance.now() + rest, why }
     this.counts.doubts++
     this.#proven = false
+  }
+
+  /** A doubt that lasts must not hold memory that others need: what was fetched is asked for again later. */
+  letGo(): void {
+    const { phase } = this
+    const lasts = phase.at === 'doubt' && performance.now() - phase.from > LASTING_MS
+    if (lasts && this.flying === 0 && this.#queue.length > 0) this.#drop()
   }
 
   stop(error: KmigError): void {

@@ -75,6 +75,12 @@ const commands: Record<string, (world: World, n: number) => void> = {
   settled: ({ lane, log }) => {
     if (lane.phase.at === 'doubt' && lane.flying === 0) lane.settled(Offset(log.end), 1)
   },
+  'the doubt lasts': ({ lane }) => {
+    if (lane.phase.at !== 'doubt') return
+    lane.phase.from -= 60_000
+    lane.letGo()
+    if (lane.flying === 0) expect(lane.held).toBe(0)
+  },
   trimmed: ({ lane }) => lane.trimmed(),
   truncated: ({ lane, log, sent }, n) => {
     if (sent.length > 0 || lane.phase.at !== 'doubt') return
@@ -206,6 +212,31 @@ describe('a lane', () => {
       lane.landed(piece, 40n)
       expect(lane.stopped?.code).toBe('FOREIGN_WRITE')
     }
+  })
+
+  const bases = (pieces: readonly Piece[]) => pieces.map(({ base }) => base)
+  const takeAll = (lane: Lane): Piece[] => {
+    const taken: Piece[] = []
+    while (lane.ready) taken.push(lane.take())
+    return taken
+  }
+
+  test('has one batch under way until it lands, then five, and one again after every doubt', () => {
+    const { lane, world } = copying()
+    lane.offer(
+      Array.from({ length: 20 }, (_, i) => pieceOf(world, BigInt(i * 10), 10)),
+      Offset(200n),
+    )
+    const [first, ...more] = takeAll(lane)
+    expect(more).toEqual([])
+    if (first) lane.landed(first, 0n)
+    const five = takeAll(lane)
+    expect(bases(five)).toEqual([10n, 20n, 30n, 40n, 50n])
+    for (const piece of five.toReversed()) lane.lost(piece, 'lost')
+    expect(takeAll(lane)).toEqual([])
+    lane.settled(Offset(30n), 2)
+    expect(bases(takeAll(lane))).toEqual([30n])
+    expect(lane.wanted).toBe(200n)
   })
 
   test('lands what the source gave before it refused the next offset', () => {
