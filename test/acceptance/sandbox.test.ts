@@ -89,7 +89,7 @@ servers('the sandbox', () => {
     expect(pids).toHaveLength(2)
     expect(gone(pids)).toBe(false)
     child.kill('SIGKILL')
-    await expect.poll(() => gone(pids), { timeout: 5_000 }).toBe(true)
+    await expect.poll(() => gone(pids), { timeout: 20_000 }).toBe(true)
     expect(await refused(host, 9092)).toBe(true)
   })
 
