@@ -77,7 +77,9 @@ export const syncGroups = async ({
     ({ groupId, protocolType }) => chosen(groupId) && (protocolType === 'consumer' || protocolType === ''),
   )
   const ids = ours.map(({ groupId }) => groupId)
-  const committed = await groupOffsets(source, ids, { signal })
+  const report: GroupReport = { rows: [], refused: [] }
+  const refused = (group: string, { message }: Error) => report.refused.push({ group, why: message })
+  const committed = await groupOffsets(source, ids, { signal, refused })
   const wanted = ids.flatMap(group => {
     const rows = (committed.get(group) ?? []).flatMap(row => {
       const bounds = boundsOf(row.topic, row.partition)
@@ -88,13 +90,13 @@ export const syncGroups = async ({
   const theirs = await groupOffsets(
     target,
     wanted.map(({ group }) => group),
-    { signal },
+    { signal, refused },
   )
   const states = new Map(
     (await listGroups(target, { signal })).map(({ groupId, state }) => [groupId, state] as const),
   )
-  const report: GroupReport = { rows: [], refused: [] }
   for (const { group, rows } of wanted) {
+    if (report.refused.some(each => each.group === group)) continue
     const state = states.get(group) ?? 'Empty'
     if (state !== 'Empty' && state !== 'Dead') {
       report.refused.push({ group, why: `it has members on the target (${state}); stop them to move it` })

@@ -8,7 +8,7 @@ import {
 } from '../../src/kafka/index.ts'
 import { messageOf, sleep } from '../../src/kit/index.ts'
 import { exitOf } from '../../src/mirror/index.ts'
-import { MirrorWorld } from '../mirror-world.ts'
+import { MirrorWorld, seeded } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { logOf } from '../wire-log.ts'
 
@@ -214,6 +214,30 @@ servers('kmig mirror and the topics that it meets', () => {
       expect(exitOf(report)).toBe(0)
       expect(report.partitions[0]?.start).toBe(395_500n)
       await world.expectEqual(['moving'])
+    })
+
+    test('again and again, with a SIGKILL each time: the copy begins where the source begins and is equal', async () => {
+      const random = seeded()
+      const topic = 'moving-killed'
+      await world.fill(topic, { batches: 400, records: 1_000, size: 5 })
+      let start = 300_000n
+      for (let kill = 0; kill < 6; kill++) {
+        await world.old.deleteRecords([{ topic, partition: 0, offset: start }])
+        const { process: child, ended } = world.command(topic, [topic])
+        await sleep(500 + random() * 500)
+        start += BigInt(Math.floor(1 + random() * 5_000))
+        if ((await world.total(world.next, [topic])) < start)
+          await world.old.deleteRecords([{ topic, partition: 0, offset: start }])
+        await sleep(random() * 300)
+        child.kill('SIGKILL')
+        expect((await ended).signal).toBe('SIGKILL')
+        if ((await world.total(world.next, [topic])) > start) break
+      }
+      const { code } = await world.command(topic, [topic], '--until-caught-up').ended
+      expect(code).toBe(0)
+      const [theirs, ours] = [await logOf(world.old, topic, 0), await logOf(world.next, topic, 0)]
+      expect(theirs.length).toBeGreaterThan(0)
+      expect(ours.slice(-theirs.length)).toEqual(theirs)
     })
 
     test('past what was copied, while it is followed: SOURCE_LOST names the range', async () => {
