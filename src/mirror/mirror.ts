@@ -7,7 +7,7 @@ import { Engine } from './engine.ts'
 import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
 import { planTopics, type TopicPlan, topicChooser } from './plan.ts'
-import { identityOf, prepareTopics, refuse } from './prepare.ts'
+import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
@@ -90,6 +90,7 @@ export class Mirror implements AsyncDisposable {
     const topic = await StateTopic.read(target, mirror.name, { signal })
     mirror.#state = topic && new MirrorState(topic)
     await mirror.#replan()
+    mirror.#plan.warnings = await settingWarnings(target, mirror.#plan.topics, { signal })
     mirror.#resources.use(opened.move())
     return mirror
   }
@@ -124,8 +125,7 @@ export class Mirror implements AsyncDisposable {
     const { topics, exclude, signal } = this.#options
     const { source, target } = this
     const planned = await planTopics({ source, target, state: this.#state, topics, exclude, signal })
-    const warnings = await settingWarnings(target, planned, { signal })
-    this.#plan = { ...this.#plan, topics: planned, warnings, cutover: this.#state?.cutover }
+    this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }
 
   /** Throws what forbids to start: LOCKED, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Nothing was written then. */
@@ -148,8 +148,6 @@ export class Mirror implements AsyncDisposable {
     this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => this.#lane(topic, partition, topics.get(topic), identity)),
     )
-    const stop = new AbortController()
-    this.#resources.defer(() => stop.abort())
     this.#engine = this.#resources.use(
       new Engine({
         pool: this.#pool,
@@ -278,8 +276,7 @@ export class Mirror implements AsyncDisposable {
   }
   /** Takes the settings back to what mirroring needs. */
   async holdTopics(): Promise<void> {
-    for (const { topic, configs } of this.#plan.topics)
-      await alterTopicConfigs(this.target, topic, { set: configs.held, delete: [] }, this.#during)
+    await holdConfigs(this.target, this.#plan.topics, this.#during)
   }
   /** Remembers on the target that the clients have moved there (or back, with null). */
   async setCutover(value: CutoverState | null): Promise<void> {

@@ -95,7 +95,7 @@ export const identityOf = async ({
 const ALTERS_AT_ONCE = 16
 
 /** Gives topics that are there already the settings that mirroring needs, where they have others. */
-const holdConfigs = async (
+export const holdConfigs = async (
   target: Cluster,
   topics: readonly TopicPlan[],
   { signal }: During,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { bug, type During, KmigError, Offset } from '../kit/index.ts'
+import { type During, KmigError, Offset } from '../kit/index.ts'
 import type { StateTopic } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
 
@@ -78,14 +78,6 @@ export class MirrorState {
     const entries = lanes.map(lane => [`anchor/${lane.where}`, text(lane.anchor)] as const)
     if (entries.length > 0) await this.#topic.put(entries, during)
   }
-  /** A topic of this name is another one now: what was known of it goes. */
-  async forgetTopic(name: string, during: During): Promise<void> {
-    const state = this.topic(name) ?? bug(`${name} is not known`)
-    const anchors =
-      'starts' in state ? state.starts.map((_, p) => [`anchor/${name}-${p}`, null] as const) : []
-    await this.#topic.put([[`topic/${name}`, null], ...anchors], during)
-  }
-
   #read<T extends z.ZodType>(key: string, schema: T): z.output<T> | undefined {
     const value = this.#topic.get(key)
     if (value === undefined) return undefined
