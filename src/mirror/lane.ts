@@ -269,11 +269,16 @@ export class Lane {
       this.wanted = end
     }
     this.acked = end
+    this.#goOn()
+    this.#endIfDone()
+  }
+
+  /** From `acked` on: padding up to the start, then its deletion, then records. The first batch goes alone. */
+  #goOn(): void {
     this.#proven = false
-    this.#phase = { at: end < this.start ? 'padding' : this.start > 0n ? 'trimming' : 'copying' }
+    this.#phase = { at: this.acked < this.start ? 'padding' : this.start > 0n ? 'trimming' : 'copying' }
     if (this.#phase.at === 'padding') this.#pad()
     if (this.#phase.at === 'copying') this.times.began ??= performance.now()
-    this.#endIfDone()
   }
 
   /** Padding is gone from the target: records can follow. The first goes alone, as after any doubt. */
@@ -304,9 +309,7 @@ export class Lane {
     if (this.#phase.at !== 'moving') return
     this.start = this.#phase.to
     this.wanted = this.acked
-    this.#phase = { at: 'padding' }
-    this.#proven = false
-    this.#pad()
+    this.#goOn()
   }
 
   /** Whether the target holds nothing but padding (or nothing at all) yet. */
