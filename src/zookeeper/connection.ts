@@ -4,7 +4,7 @@ import { Reader, Writer } from '../wire/index.ts'
 import { FrameSplitter } from './frames.ts'
 
 /** Xids that answer no request of ours. Source: ClientCnxn. */
-export const XID = { watch: -1, ping: -2, auth: -4 } as const
+export const XID = { watch: -1, ping: -2, auth: -4, setWatches: -8 } as const
 const OP_PING = 11
 const OP_AUTH = 100
 /** Small requests of one tick go out together, at once when there are this many bytes of them. */
@@ -126,9 +126,16 @@ export class Connection {
   }
 
   sendAuth(scheme: string, secret: Buffer): void {
-    const bytes = 12 + 4 + Buffer.byteLength(scheme) + 4 + secret.length
-    const frame = new Writer(4 + bytes).int32(bytes).int32(XID.auth).int32(OP_AUTH).int32(0)
-    this.send([frame.string32(scheme).bytes32(secret).toBuffer()], 4 + bytes)
+    const body = new Writer(64).int32(0).string32(scheme).bytes32(secret).toBuffer()
+    this.sendOne(XID.auth, OP_AUTH, body)
+  }
+
+  sendOne(xid: number, opcode: number, body: Buffer): void {
+    const head = new Writer(12)
+      .int32(8 + body.length)
+      .int32(xid)
+      .int32(opcode)
+    this.send([head.toBuffer(), body], 12 + body.length)
   }
 
   #flush(): void {

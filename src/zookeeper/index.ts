@@ -21,3 +21,4 @@ export { ancestorsOf, belowPath, childPath, isWithin, joinPath, pathFault } from
 export { acceptsSession, hasMultiRead } from './probe.ts'
 export { type Auth, type SessionEvent, type SessionOptions, ZkSession } from './session.ts'
 export { Stat } from './stat.ts'
+export { addWatch, type WatchEvent } from './watches.ts'

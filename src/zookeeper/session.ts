@@ -3,6 +3,7 @@ import { Writer } from '../wire/index.ts'
 import { type Answer, CODE, codeError } from './codes.ts'
 import { Connection, type Credentials, NEW_SESSION, type ReplyFrame, XID } from './connection.ts'
 import { closeSession, type Operation } from './operations.ts'
+import { addWatch, OP_SET_WATCHES2, readWatchEvent, setWatches, type WatchEvent } from './watches.ts'
 
 export type Auth = { scheme: string; secret: Buffer }
 export type SessionEvent =
@@ -23,6 +24,8 @@ export type SessionOptions = {
   /** A request unanswered for so long ends its connection with TIMEOUT. Default 30,000. */
   requestMs?: number | undefined
   on?: ((event: SessionEvent) => void) | undefined
+  /** Told of what `watch` sees. What happened while no connection was there is not told: look again when `reconnected`. */
+  onWatch?: ((event: WatchEvent) => void) | undefined
 }
 
 const MAX_XID = 0x7fffffff
@@ -66,6 +69,7 @@ export class ZkSession implements AsyncDisposable {
   #xid = 0
   #unsent: Call[] = []
   #sent: Call[] = []
+  #watched = new Set<string>()
   #closed: KmigError | undefined
   #timer: NodeJS.Timeout
 
@@ -137,6 +141,13 @@ export class ZkSession implements AsyncDisposable {
     })
   }
 
+  /** Watches a znode and all below it until the session is closed, over lost connections and new sessions too. */
+  async watch(path: string): Promise<Answer<void>> {
+    const answer = await this.call(addWatch, { path })
+    if (answer.code === CODE.Ok) this.#watched.add(path)
+    return answer
+  }
+
   #send(connection: Connection, call: Call): void {
     if (this.#xid > MAX_XID - call.count) this.#xid = 0
     call.xid = this.#xid + 1 - call.answered // what was answered before a loss is not asked again
@@ -159,7 +170,11 @@ export class ZkSession implements AsyncDisposable {
 
   #take(reply: ReplyFrame): void {
     if (reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
-    if (reply.xid === XID.watch) return
+    if (reply.xid === XID.watch) {
+      this.#options.onWatch?.(readWatchEvent(reply.body))
+      return
+    }
+    if (reply.xid === XID.setWatches) return
     if (reply.xid === XID.auth) {
       if (reply.code !== 0) this.#finish(codeError(CODE.AuthFailed, `authentication at ${this.address}`))
       return
@@ -225,6 +240,9 @@ export class ZkSession implements AsyncDisposable {
     this.#credentials = connection.granted
     this.#connection = connection
     for (const { scheme, secret } of this.#options.auth ?? []) connection.sendAuth(scheme, secret)
+    for (const body of setWatches(this.#watched, this.#lastZxid)) {
+      connection.sendOne(XID.setWatches, OP_SET_WATCHES2, body)
+    }
     const waiting = this.#unsent
     this.#unsent = []
     for (const call of waiting) this.#send(connection, call)

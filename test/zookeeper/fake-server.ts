@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { Reader, Writer } from '../../src/wire/index.ts'
-import { OPEN_ACL } from '../../src/zookeeper/index.ts'
+import { isWithin, OPEN_ACL } from '../../src/zookeeper/index.ts'
 
 type FakeNode = {
   data: Buffer | null
@@ -25,6 +25,7 @@ export type FakeOptions = {
   /** Asked for each request but pings. */
   fault?: (request: { opcode: number; number: number; bytes: number }) => Fault | undefined
   multiRead?: 'yes' | 'unimplemented' | 'close'
+  addWatch?: 'yes' | 'unimplemented'
   /** Requests above it close the connection without a word, as a real server does. */
   maxBytes?: number
   timeoutMs?: number
@@ -46,6 +47,8 @@ export class FakeServer implements AsyncDisposable {
   readonly nodes = new Map<string, FakeNode>()
   /** Opcode of each request that came, pings left out. */
   readonly requests: number[] = []
+  /** Paths of persistent recursive watches, by connection. */
+  readonly watched = new Map<Socket, Set<string>>()
   connections = 0
   sessionsBegun = 0
   #options: FakeOptions
@@ -76,6 +79,15 @@ export class FakeServer implements AsyncDisposable {
       ...{ version: 0, aversion: 0, owner: 0n, mzxid: ++this.#zxid },
     })
   }
+  /** Tells of a change (1 created, 2 deleted, 3 data) whoever watches the path or what is above it. */
+  tell(type: number, path: string): void {
+    const event = new Writer().int32(type).int32(3).string32(path).toBuffer()
+    for (const [socket, roots] of this.watched) {
+      if ([...roots].some(root => isWithin(root, path))) {
+        socket.write(framed(Buffer.concat([reply(-1, -1n, 0), event])))
+      }
+    }
+  }
   /** Ends every connection, as a server that dies does. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy()
@@ -93,7 +105,10 @@ export class FakeServer implements AsyncDisposable {
     let greeted = false
     let silent = false
     socket.on('error', () => {})
-    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+      this.watched.delete(socket)
+    })
     socket.on('data', chunk => {
       held = Buffer.concat([held, chunk])
       while (held.length >= 4 && held.length >= 4 + held.readInt32BE(0) && !socket.destroyed) {
@@ -152,6 +167,12 @@ export class FakeServer implements AsyncDisposable {
       socket.write(framed(reply(xid, this.#zxid, -6)))
       return undefined
     }
+    if (opcode === 105 || opcode === 106) {
+      const known = this.#options.addWatch !== 'unimplemented'
+      if (known) this.#watch(socket, opcode, from)
+      socket.write(framed(reply(xid, this.#zxid, known ? 0 : -6)))
+      return undefined
+    }
     const body = new Writer()
     const code = opcode === 14 || opcode === 22 ? this.#many(from, body) : this.#one(opcode, from, body)
     const bytes = framed(
@@ -162,6 +183,18 @@ export class FakeServer implements AsyncDisposable {
     else if (opcode === -11) socket.end(bytes)
     else socket.write(bytes)
     return does
+  }
+
+  #watch(socket: Socket, opcode: number, from: Reader): void {
+    const roots = this.watched.get(socket) ?? new Set<string>()
+    this.watched.set(socket, roots)
+    if (opcode === 106) {
+      roots.add(from.string32())
+      return
+    }
+    from.int64()
+    for (let kind = 0; kind < 4; kind++) from.array32(() => from.string32())
+    for (const path of from.array32(() => from.string32())) roots.add(path)
   }
 
   #many(from: Reader, to: Writer): number {

@@ -2,6 +2,7 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { sleep } from '../../src/kit/index.ts'
 import {
+  CODE,
   create,
   getData,
   hasMultiRead,
@@ -102,6 +103,29 @@ test('an expired session is followed by a new one, and what waited is answered',
   expect(await read(fake.zk)).toBe('data of a')
   expect(fake.events).toEqual(['lost', 'expired', 'reconnected'])
   expect(fake.server.sessionsBegun).toBe(2)
+})
+
+test('a watch of all below a znode is set anew after a lost connection, and tells what happens then', async () => {
+  const seen: string[] = []
+  await using fake = await opened({}, { onWatch: ({ kind, path }) => seen.push(`${kind} ${path}`) })
+  expect(await fake.zk.watch('/a')).toEqual({ code: 0 })
+  fake.server.tell(3, '/a')
+  fake.server.tell(1, '/elsewhere')
+  await expect.poll(() => seen).toEqual(['data /a'])
+  fake.server.drop()
+  await expect.poll(() => fake.events).toEqual(['lost', 'reconnected'])
+  await read(fake.zk)
+  fake.server.tell(1, '/a/b')
+  fake.server.tell(2, '/a/b')
+  await expect.poll(() => seen).toEqual(['data /a', 'created /a/b', 'deleted /a/b'])
+})
+
+test('servers before 3.6 say that they know no such watch, and nothing is set anew later', async () => {
+  await using fake = await opened({ addWatch: 'unimplemented' })
+  expect(await fake.zk.watch('/a')).toEqual({ code: CODE.Unimplemented })
+  fake.server.drop()
+  expect(await read(fake.zk)).toBe('data of a')
+  expect(fake.server.requests).toEqual([106, 4])
 })
 
 test('credentials are sent before any request, on each connection', async () => {
