@@ -1,11 +1,11 @@
-import { type Cluster, type FramePool, isRetriable, kafkaErrorOf } from '../kafka/index.ts'
+import type { Cluster, FramePool, TopicMetadata } from '../kafka/index.ts'
 import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
-import type { TopicIds } from './by-id.ts'
 import type { MirrorEvent } from './events.ts'
 import { Homes } from './homes.ts'
 import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
 import { Lookout } from './lookout.ts'
+import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
 import { settle, trim } from './settle.ts'
 import { vigil } from './vigil.ts'
@@ -14,7 +14,9 @@ import { Wake } from './wake.ts'
 const VIGIL_MS = 1_000
 /** In vigils. */
 const PERSIST_EVERY = 5
-const LOOK_EVERY = 10
+const LOOK_MS = 3_000
+/** In looks: settings are many. */
+const CONFIGS_EVERY = 2
 const AGAIN_MS = 500
 /** The same trouble is told again after this. */
 const TELL_AGAIN_MS = 10_000
@@ -27,16 +29,19 @@ export type EngineOptions = {
   pool: FramePool
   source: Cluster
   target: Cluster
-  lanes: readonly Lane[]
+  /** Grows by `add`, shrinks by `remove`. */
+  lanes: Lane[]
   producers: ReadonlySet<bigint>
-  /** Topic ids, as they were when the mirror made the topics. */
-  topicIds: { source: TopicIds; target: TopicIds }
+  /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
+  topicIds: { source: Map<string, string>; target: Map<string, string> }
   /** Whether a topic of the source is to be mirrored. */
   chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */
   persist(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   /** Keeps the moved start of these lanes, before padding goes on. */
   persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+  /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
+  follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
   on?: ((event: MirrorEvent) => void) | undefined
 }
 
@@ -81,7 +86,35 @@ export class Engine implements AsyncDisposable {
   }
 
   start(): void {
-    for (const loop of [this.#tend(), this.#watch()]) this.#run(loop)
+    for (const loop of [this.#tend(), this.#watch(), this.#look()]) this.#run(loop)
+  }
+
+  /** Takes lanes on while it runs. */
+  add(lanes: readonly Lane[]): void {
+    this.#options.lanes.push(...lanes)
+    this.#wake.ring()
+  }
+
+  /** Gives lanes up while it runs: what is under way lands or is given up, their anchors are kept, then they are not its own. */
+  async remove(lanes: readonly Lane[]): Promise<void> {
+    const { target, persist } = this.#options
+    const { signal } = this.#end
+    const all = this.#options.lanes
+    const theirs = all.filter(lane => lanes.includes(lane))
+    while (theirs.some(lane => this.#busy.has(lane))) await sleep(10, signal)
+    for (const lane of theirs) {
+      this.#busy.add(lane) // nobody gives it a job or a home any more
+      this.#homes.leave(lane)
+    }
+    const started = performance.now()
+    while (theirs.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS)
+      await sleep(10, signal)
+    await this.#trying('vigil', () => vigil({ target, lanes: theirs, signal }))
+    await this.#trying('persist', () => this.#persist(theirs, persist, signal))
+    for (const lane of theirs) lane.stop(new KmigError('DISCONNECTED', `${lane.where} was given up`))
+    all.splice(0, all.length, ...all.filter(lane => !theirs.includes(lane)))
+    for (const lane of theirs) this.#busy.delete(lane)
+    this.#moved()
   }
 
   /** Resolves when every lane that goes on is as far as `ends` says; throws what broke the engine. */
@@ -213,15 +246,31 @@ export class Engine implements AsyncDisposable {
       await sleep(VIGIL_MS, signal)
       for (const lane of lanes) lane.letGo()
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
-      if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(persist, signal))
-      if (round % LOOK_EVERY === 0) await this.#trying('lookout', () => this.#lookout.look())
+      if (round % PERSIST_EVERY === 0)
+        await this.#trying('persist', () => this.#persist(lanes, persist, signal))
       this.#homes.stir()
       this.#moved()
     }
   }
 
-  async #persist(persist: EngineOptions['persist'], signal: AbortSignal): Promise<void> {
-    const changed = this.#options.lanes.filter(
+  /** Apart from the vigil: making topics on the target may take long. */
+  async #look(): Promise<void> {
+    const { follow } = this.#options
+    const { signal } = this.#end
+    for (let round = 0; !signal.aborted; round++) {
+      await sleep(LOOK_MS, signal)
+      await this.#trying('lookout', async () =>
+        follow(await this.#lookout.look(), { configs: round % CONFIGS_EVERY === 0 }),
+      )
+    }
+  }
+
+  async #persist(
+    lanes: readonly Lane[],
+    persist: EngineOptions['persist'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const changed = lanes.filter(
       lane => lane.anchor.epoch >= 0 && lane.anchor.offset !== this.#kept.get(lane),
     )
     await persist(changed, signal)
@@ -235,10 +284,7 @@ export class Engine implements AsyncDisposable {
       await work()
     } catch (e) {
       if (signal.aborted) return
-      const row = kafkaErrorOf(e)
-      const passes =
-        (row && isRetriable(row.code)) || isKmigError(e, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT')
-      if (!passes) throw e
+      if (!passes(e)) throw e
       this.#warn(what, isKmigError(e) ? e : bug(messageOf(e), e))
       await sleep(AGAIN_MS, signal)
     }
@@ -263,7 +309,7 @@ export class Engine implements AsyncDisposable {
     while (lanes.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS) await sleep(10)
     try {
       await vigil({ target, lanes, signal })
-      await this.#persist(persist, signal)
+      await this.#persist(lanes, persist, signal)
     } catch (e) {
       const text = `the last positions were not kept, the next start reads more back: ${messageOf(e)}`
       on?.({ kind: 'warning', where: 'mirror', text })

@@ -19,6 +19,17 @@ export type MirrorProgress = {
 export type MirrorEvent =
   | MirrorProgress
   | { kind: 'topic-created'; topic: string; partitions: number; replicationFactor: number }
+  | { kind: 'partitions-added'; topic: string; from: number; to: number }
+  /** Settings that changed on the source; those of `later` reach the target's topic at the cutover. */
+  | {
+      kind: 'configs-followed'
+      topic: string
+      set: Record<string, string>
+      removed: string[]
+      later: string[]
+    }
+  /** A topic that appeared or grew on the source and can't be followed; the others go on. */
+  | { kind: 'topic-refused'; topic: string; why: string }
   | { kind: 'stopped'; where: string; error: KmigError }
   | { kind: 'groups'; copied: number; unchanged: number; refused: number }
   | { kind: 'warning'; where: string; text: string }

@@ -36,13 +36,22 @@ export class Homes {
   readonly #inlets = new Map<Connection, Inlet>()
   readonly #out = new Map<Lane, Outlet>()
   readonly #in = new Map<Lane, Inlet>()
-  readonly #slot: ReadonlyMap<Lane, number>
+  readonly #slots = new Map<Lane, number>()
+  #nextSlot = 0
   /** Their leader on the source is to be looked up. */
   readonly #strayed = new Set<Lane>()
 
   constructor(options: HomesOptions) {
     this.#o = options
-    this.#slot = new Map(options.lanes.map((lane, i) => [lane, i % CONNECTIONS] as const))
+  }
+
+  /** Which of the connections to a broker a lane uses, always the same. */
+  #slotOf(lane: Lane): number {
+    const known = this.#slots.get(lane)
+    if (known !== undefined) return known
+    const slot = this.#nextSlot++ % CONNECTIONS
+    this.#slots.set(lane, slot)
+    return slot
   }
 
   /** Whether a lane needs a connection that it is not on. */
@@ -66,6 +75,8 @@ export class Homes {
     this.leaveOutlet(lane)
     this.#in.get(lane)?.remove(lane)
     this.#in.delete(lane)
+    this.#strayed.delete(lane)
+    this.#slots.delete(lane)
   }
 
   /** Puts lanes on connections to the brokers that lead them; those that can't be reached are tried again later. */
@@ -99,7 +110,7 @@ export class Homes {
     return Map.groupBy(lanes, lane => {
       const leader = cluster.leaderOf(lane.topic, lane.partition)
       if (!leader) return undefined
-      const key = { nodeId: leader.nodeId, slot: this.#slot.get(lane) ?? 0 }
+      const key = { nodeId: leader.nodeId, slot: this.#slotOf(lane) }
       const name = `${key.nodeId}/${key.slot}`
       keys.set(name, keys.get(name) ?? key)
       return keys.get(name)

@@ -17,20 +17,16 @@ export type LookoutOptions = During<MirrorEvent> & {
 }
 
 /**
- * Looks at both clusters as a whole: topics that are others now stop, and what appeared on the source since the start is
- * told once, as it is not copied until the next one.
+ * Looks at both clusters as a whole: topics that are others now stop, and the source's topics that are to be mirrored are
+ * given to those who follow them.
  */
 export class Lookout {
   readonly #o: LookoutOptions
-  readonly #partitions: Map<string, number>
   constructor(options: LookoutOptions) {
     this.#o = options
-    this.#partitions = new Map(
-      [...Map.groupBy(options.lanes, lane => lane.topic)].map(([topic, lanes]) => [topic, lanes.length]),
-    )
   }
 
-  async look(): Promise<void> {
+  async look(): Promise<TopicMetadata[]> {
     const { source, target, sources, targets, lanes, chosen, signal } = this.#o
     const names = [...new Set(lanes.filter(lane => !lane.stopped).map(lane => lane.topic))]
     const theirs = await source.metadata('all', { ...ASK, signal })
@@ -41,18 +37,6 @@ export class Lookout {
       stopStrangers(sources, share, topic, from.get(topic))
       if (to.has(topic)) stopStrangers(targets, share, topic, to.get(topic))
     }
-    for (const { name, error, partitions } of theirs)
-      if (error === 0 && chosen(name)) this.#compare(name, partitions.length)
-  }
-
-  #compare(topic: string, partitions: number): void {
-    const known = this.#partitions.get(topic) ?? 0
-    if (partitions <= known) return
-    this.#partitions.set(topic, partitions)
-    const text =
-      known === 0
-        ? `the topic is new on the source (${partitions} partitions); it is not copied until the mirror is started again`
-        : `the source has ${partitions} partitions now, ${known} are mirrored; the added ones are NOT copied, their records would be missing after a cutover`
-    this.#o.on?.({ kind: 'warning', where: topic, text })
+    return theirs.filter(({ name, error }) => error === 0 && chosen(name))
   }
 }

@@ -4,27 +4,15 @@ import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
+import { Follower } from './follow.ts'
 import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
-import { planTopics, type TopicPlan, topicChooser } from './plan.ts'
+import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
 import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
-
-/** What a mirror would do, or does. */
-export type MirrorPlan = {
-  name: string
-  source: { name: string; clusterId: string }
-  target: { name: string; clusterId: string }
-  stateTopic: string
-  topics: TopicPlan[]
-  /** What settings of the target mean for the copy. */
-  warnings: string[]
-  /** Set when a cutover has ended this mirror. */
-  cutover: CutoverState | undefined
-}
 
 /** What Kafka takes in a topic's name. */
 const NAME = /^[\w.-]{1,200}$/
@@ -46,6 +34,7 @@ export class Mirror implements AsyncDisposable {
   #plan: MirrorPlan
   #state: MirrorState | undefined
   #engine: Engine | undefined
+  #follower: Follower | undefined
   #lanes: Lane[] = []
   #groups: GroupReport = { rows: [], refused: [] }
 
@@ -148,6 +137,20 @@ export class Mirror implements AsyncDisposable {
     this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => this.#lane(topic, partition, topics.get(topic), identity)),
     )
+    const ids = (side: 'sourceId' | 'targetId') =>
+      new Map([...topics].map(([name, state]) => [name, state[side]] as const))
+    const topicIds = { source: ids('sourceId'), target: ids('targetId') }
+    const follower = new Follower({
+      ...how,
+      add: (topic, now) => {
+        topicIds.source.set(topic, now.sourceId)
+        topicIds.target.set(topic, now.targetId)
+        const mirrored = this.#lanes.filter(lane => lane.topic === topic).length
+        const added = now.starts.map((_, partition) => partition).slice(mirrored)
+        this.#engine?.add(added.map(partition => this.#lane(topic, partition, now, identity)))
+      },
+    })
+    this.#follower = follower
     this.#engine = this.#resources.use(
       new Engine({
         pool: this.#pool,
@@ -155,13 +158,14 @@ export class Mirror implements AsyncDisposable {
         target: this.target,
         lanes: this.#lanes,
         producers: new Set([identity.producerId]),
-        topicIds: {
-          source: new Map([...topics].map(([name, { sourceId }]) => [name, sourceId])),
-          target: new Map([...topics].map(([name, { targetId }]) => [name, targetId])),
-        },
+        topicIds,
         chosen: topicChooser(this.#options),
         persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
         persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
+        follow: async (found, { configs }) => {
+          await follower.topics(found)
+          if (configs) await follower.configs(found.map(({ name }) => name))
+        },
         on: this.#options.on,
       }),
     )
@@ -299,6 +303,7 @@ export class Mirror implements AsyncDisposable {
       records: partitions.reduce((sum, each) => sum + each.records, 0n),
       bytes: partitions.reduce((sum, each) => sum + each.bytes, 0n),
       partitions,
+      refused: this.#follower?.refused ?? [],
       groups: this.#groups,
     }
   }

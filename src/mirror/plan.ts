@@ -1,17 +1,41 @@
 import { type ConfigPlan, planConfigs, type TopicConfig } from '../inventory/index.ts'
-import { type Cluster, describeTopicConfigs, ERROR, type TopicMetadata } from '../kafka/index.ts'
-import { chooser, type During, Offset } from '../kit/index.ts'
-import type { MirrorState, TopicState } from './state.ts'
+import {
+  type Cluster,
+  describeTopicConfigs,
+  EARLIEST,
+  ERROR,
+  isRetriable,
+  kafkaErrorOf,
+  LATEST,
+  type TopicMetadata,
+} from '../kafka/index.ts'
+import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
+import type { CutoverState, MirrorState, TopicState } from './state.ts'
+
+/** What a mirror would do, or does. */
+export type MirrorPlan = {
+  name: string
+  source: { name: string; clusterId: string }
+  target: { name: string; clusterId: string }
+  stateTopic: string
+  topics: TopicPlan[]
+  /** What settings of the target mean for the copy. */
+  warnings: string[]
+  /** Set when a cutover has ended this mirror. */
+  cutover: CutoverState | undefined
+}
 
 export type PartitionPlan = {
   partition: number
   /** The source's log start and log end. */
   start: Offset
   end: Offset
-  /** Where the copy stands; undefined if the topic is still to be made. */
+  /** Where the copy stands; undefined if that can't be told, or the partition is still to be made. */
   copied: Offset | undefined
   /** Offsets that empty records must fill before the first record, 0.6 byte each for a moment. */
   padding: bigint
+  /** It has no leader on the source now: it is followed once it has one again, from where its log begins then. */
+  waiting?: true
 }
 
 export type TopicPlan = {
@@ -19,8 +43,8 @@ export type TopicPlan = {
   sourceId: string
   /** Topic id on the target; undefined if the topic is still to be made. */
   targetId: string | undefined
-  /** `adopt`: it is there, empty and of the right form. */
-  action: 'create' | 'adopt' | 'resume' | 'refuse'
+  /** `adopt`: it is there, empty and of the right form. `grow`: the source has more partitions than the copy. */
+  action: 'create' | 'adopt' | 'resume' | 'grow' | 'refuse'
   /** Why it is refused. */
   why: string | undefined
   replicationFactor: number
@@ -35,7 +59,14 @@ export type PlanOptions = During & {
   state: MirrorState | undefined
   topics?: readonly string[] | undefined
   exclude?: readonly string[] | undefined
+  /** Plans these topics of the source and looks at no others. */
+  only?: readonly string[] | undefined
+  /** What the target's topics have by default, where it is known already. */
+  defaults?: readonly TopicConfig[] | undefined
 }
+
+/** How long a partition without a leader holds up a plan: it is planned as waiting then. */
+const LEADER_MS = 2_000
 
 /** Which topics of the source are mirrored: internal ones only where they are named. */
 export const topicChooser = ({
@@ -57,10 +88,12 @@ export const planTopics = async ({
   state,
   topics,
   exclude,
+  only,
   signal,
+  ...given
 }: PlanOptions): Promise<TopicPlan[]> => {
   const chosen = topicChooser({ topics, exclude })
-  const found = (await source.metadata('all', { signal })).filter(
+  const found = (await source.metadata(only ?? 'all', { signal })).filter(
     ({ name, error }) => error === 0 && chosen(name),
   )
   const names = found.map(({ name }) => name)
@@ -68,12 +101,13 @@ export const planTopics = async ({
     names.length ? (await target.metadata(names, { signal })).map(meta => [meta.name, meta] as const) : [],
   )
   const existing = [...theirs.values()].filter(({ error }) => error !== ERROR.UNKNOWN_TOPIC_OR_PARTITION)
+  const ask = { signal, withinMs: LEADER_MS, refused: ifLeaderless }
   const [starts, ends, targetEnds, configs, defaults] = await Promise.all([
-    source.listOffsets(partitionsOf(found, -2n), { signal }),
-    source.listOffsets(partitionsOf(found, -1n), { signal }),
-    target.listOffsets(partitionsOf(existing, -1n), { signal }),
+    source.listOffsets(partitionsOf(found, EARLIEST), ask),
+    source.listOffsets(partitionsOf(found, LATEST), ask),
+    target.listOffsets(partitionsOf(existing, LATEST), ask),
     describeTopicConfigs(source, names, { signal }),
-    targetDefaults(target, { signal }),
+    given.defaults ?? targetDefaults(target, { signal }),
   ])
   return found.map(meta => {
     const { name, topicId, partitions } = meta
@@ -95,14 +129,23 @@ export const planTopics = async ({
       configs: planConfigs({ source: configs.get(name) ?? [], defaults, replicationFactor }),
       partitions: partitions.map(({ partition }) => {
         const at = `${name}-${partition}`
-        const start = Offset(starts.get(at)?.offset ?? 0n)
+        const first = starts.get(at)?.offset
+        const start = Offset(first ?? 0n)
         const done = copied(partition)
         const goal = known?.starts[partition] ?? start
         const padding = goal > (done ?? 0n) ? goal - (done ?? 0n) : 0n
-        return { partition, start, end: Offset(ends.get(at)?.offset ?? 0n), copied: done, padding }
+        const end = Offset(ends.get(at)?.offset ?? 0n)
+        return { partition, start, end, copied: done, padding, ...(first === undefined && { waiting: true }) }
       }),
     }
   })
+}
+
+/** A partition that nobody leads waits; whatever else keeps its offsets back is the operator's to know. */
+const ifLeaderless = (_: string, error: Error): void => {
+  const row = kafkaErrorOf(error)
+  if (!(row ? isRetriable(row.code) : isKmigError(error, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT')))
+    throw error
 }
 
 const partitionsOf = (topics: readonly TopicMetadata[], timestamp: bigint) =>
@@ -129,28 +172,49 @@ const judge = (
       return refuse('it was deleted and made again on the target by somebody else')
     if (known.sourceId !== source.topicId)
       return refuse('it was deleted and made again on the source: the copy is of the topic before')
-    if (known.starts.length !== source.partitions.length) {
-      return refuse(
-        `it has ${source.partitions.length} partitions on the source, ${known.starts.length} when it was first mirrored; added partitions can't be followed yet`,
-      )
-    }
-    return { action: 'resume', why: undefined }
+    return judgeGrowth(source, target, known, copied)
   }
   if (target.partitions.length !== source.partitions.length) {
     return refuse(
       `the target has a topic of this name with ${target.partitions.length} partitions, the source's has ${source.partitions.length}`,
     )
   }
-  const written = target.partitions.filter(({ partition }) => (copied(partition) ?? 0n) > 0n)
-  if (written.length === 0) return { action: 'adopt', why: undefined }
-  const first = written[0]?.partition ?? 0
-  return refuse(
-    `the target has a topic of this name with records that this mirror did not write (partition ${first} ends at ${copied(first)})`,
-  )
+  const strange = strangersIn(target.partitions, copied)
+  return strange === undefined ? { action: 'adopt', why: undefined } : refuse(strange)
+}
+
+/** A topic that this mirror made and the source has given more partitions: the target's is made to have them first. */
+const judgeGrowth = (
+  source: TopicMetadata,
+  target: TopicMetadata,
+  { starts }: TopicState,
+  copied: (partition: number) => Offset | undefined,
+): Verdict => {
+  const [theirs, ours, mirrored] = [source.partitions.length, target.partitions.length, starts.length]
+  if (ours > theirs)
+    return refuse(
+      `the target has ${ours} partitions, the source ${theirs}: keyed records would go elsewhere after a cutover`,
+    )
+  if (theirs < mirrored) return refuse(`it has ${theirs} partitions on the source, ${mirrored} were mirrored`)
+  if (theirs === mirrored) return { action: 'resume', why: undefined }
+  const strange = strangersIn(target.partitions.slice(mirrored), copied)
+  return strange === undefined ? { action: 'grow', why: undefined } : refuse(strange)
+}
+
+const strangersIn = (
+  partitions: TopicMetadata['partitions'],
+  copied: (partition: number) => Offset | undefined,
+): string | undefined => {
+  const written = partitions.find(({ partition }) => copied(partition) !== 0n)?.partition
+  if (written === undefined) return undefined
+  const end = copied(written)
+  return end === undefined
+    ? `partition ${written} of the target's topic has no leader, so whether it is empty can't be told`
+    : `the target has a topic of this name with records that this mirror did not write (partition ${written} ends at ${end})`
 }
 
 /** Any topic's settings tell which ones the target knows; without a topic, its brokers' do. */
-const targetDefaults = async (target: Cluster, during: During): Promise<TopicConfig[]> => {
+export const targetDefaults = async (target: Cluster, during: During): Promise<TopicConfig[]> => {
   const any = (await target.metadata('all', during)).find(({ error }) => error === 0)
   if (!any) return KNOWN_EVERYWHERE
   const configs = (await describeTopicConfigs(target, [any.name], during)).get(any.name) ?? []

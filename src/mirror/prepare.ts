@@ -2,6 +2,7 @@ import {
   alterTopicConfigs,
   type Cluster,
   type ConfigEntry,
+  createPartitions,
   createTopics,
   describeTopicConfigs,
   InitProducerId,
@@ -9,8 +10,8 @@ import {
 } from '../kafka/index.ts'
 import { type During, inFlight, KmigError } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
-import type { MirrorPlan } from './mirror.ts'
-import type { TopicPlan } from './plan.ts'
+import { alignConfigs } from './follow-configs.ts'
+import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { Identity, MirrorState, TopicState } from './state.ts'
 
 /** Offsets of padding that take about ten minutes. */
@@ -54,7 +55,7 @@ export const refuse = (
 export type PrepareOptions = During<MirrorEvent> & {
   source: Cluster
   target: Cluster
-  plan: MirrorPlan
+  plan: Pick<MirrorPlan, 'name' | 'source' | 'topics'>
   state: MirrorState
 }
 
@@ -141,6 +142,18 @@ export const prepareTopics = async ({
   for (const { topic, partitions, replicationFactor } of missing) {
     on?.({ kind: 'topic-created', topic, partitions: partitions.length, replicationFactor })
   }
+  const growing = topics.filter(({ action }) => action === 'grow')
+  await createPartitions(
+    target,
+    growing
+      .filter(({ partitions }) => partitions.some(({ copied }) => copied === undefined))
+      .map(({ topic, partitions }) => ({ name: topic, partitions: partitions.length })),
+    { signal },
+  )
+  for (const { topic, partitions } of growing) {
+    const from = state.topic(topic)?.starts.length ?? 0
+    on?.({ kind: 'partitions-added', topic, from, to: partitions.length })
+  }
   await holdConfigs(
     target,
     topics.filter(({ action }) => action !== 'create'),
@@ -149,15 +162,12 @@ export const prepareTopics = async ({
   const ids = new Map(made.map(({ name, topicId }) => [name, topicId] as const))
   const states = new Map<string, TopicState>()
   for (const { topic, sourceId, targetId, action, partitions, configs } of topics) {
-    const known = action === 'resume' ? state.topic(topic) : undefined
-    const starts = known?.starts ?? partitions.map(({ start }) => start)
-    states.set(topic, {
-      sourceId,
-      targetId: targetId ?? ids.get(topic) ?? NO_TOPIC_ID,
-      starts,
-      final: configs.final,
-      held: configs.held,
-    })
+    const known = action === 'resume' || action === 'grow' ? state.topic(topic) : undefined
+    const starts = partitions.map(({ partition, start }) => known?.starts[partition] ?? start)
+    const { final, held } = known
+      ? await alignConfigs({ target, topic, known, configs, signal, on })
+      : configs
+    states.set(topic, { sourceId, targetId: targetId ?? ids.get(topic) ?? NO_TOPIC_ID, starts, final, held })
   }
   await state.setTopics(states, { signal })
   return states

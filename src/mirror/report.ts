@@ -31,6 +31,8 @@ export type MirrorReport = {
   records: bigint
   bytes: bigint
   partitions: PartitionReport[]
+  /** Topics that appeared or grew on the source while the mirror ran and could not be followed. */
+  refused: { topic: string; why: string }[]
   groups: GroupReport
 }
 
@@ -63,8 +65,9 @@ export const copyMs = (lanes: readonly Lane[]): number => {
 /** Where several codes apply: loss, authorization, unreachable, partial. */
 const GRAVEST: readonly Exit[] = [EXIT.loss, EXIT.auth, EXIT.unreachable, EXIT.refused]
 
-export const exitOf = ({ partitions }: Pick<MirrorReport, 'partitions'>): Exit => {
+export const exitOf = ({ partitions, refused }: Pick<MirrorReport, 'partitions' | 'refused'>): Exit => {
   const exits = new Set(partitions.flatMap(({ stopped }) => (stopped ? [stopped.exit] : [])))
+  if (refused.length > 0) exits.add(EXIT.partial)
   if (exits.size === 0) return EXIT.ok
   return GRAVEST.find(exit => exits.has(exit)) ?? EXIT.partial
 }

@@ -45,6 +45,7 @@ export const reportShape = {
   records: int64,
   bytes: int64,
   partitions: z.array(partition),
+  refused: z.array(z.object({ topic: z.string(), why: z.string() })),
   groups,
 }
 
@@ -61,7 +62,7 @@ export const planShape = {
       topic: z.string(),
       sourceId: z.string(),
       targetId: z.string().optional(),
-      action: z.enum(['create', 'adopt', 'resume', 'refuse']),
+      action: z.enum(['create', 'adopt', 'resume', 'grow', 'refuse']),
       why: z.string().optional(),
       replicationFactor: z.number(),
       sourceReplicationFactor: z.number(),
@@ -77,6 +78,7 @@ export const planShape = {
           end: int64,
           copied: int64.optional(),
           padding: int64,
+          waiting: z.boolean().optional(),
         }),
       ),
     }),

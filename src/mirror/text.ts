@@ -1,7 +1,6 @@
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
 import type { MirrorEvent, MirrorProgress } from './events.ts'
-import type { MirrorPlan } from './mirror.ts'
-import type { TopicPlan } from './plan.ts'
+import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { MirrorReport } from './report.ts'
 
 /** The line of an event that stays on the screen. */
@@ -9,6 +8,12 @@ export const eventText = (event: MirrorEvent): string | undefined => {
   switch (event.kind) {
     case 'topic-created':
       return `made topic ${event.topic}: ${plural(event.partitions, 'partition')}, ${plural(event.replicationFactor, 'replica')}`
+    case 'partitions-added':
+      return `topic ${event.topic} has ${plural(event.to, 'partition')} now, ${event.from} before: followed`
+    case 'configs-followed':
+      return `topic ${event.topic}: ${configChanges(event)}`
+    case 'topic-refused':
+      return `NOT MIRRORED ${event.topic}: ${event.why}`
     case 'stopped':
       return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
     case 'warning':
@@ -22,6 +27,18 @@ export const eventText = (event: MirrorEvent): string | undefined => {
       throw event satisfies never
   }
 }
+
+const configChanges = ({ set, removed, later }: Extract<MirrorEvent, { kind: 'configs-followed' }>): string =>
+  [
+    ...Object.entries(set).map(([name, value]) => `${name}=${value}`),
+    ...removed.map(name => `${name} back to the default`),
+  ]
+    .map(change => {
+      const name = change.split(/[= ]/)[0] ?? ''
+      return `${change}${later.includes(name) ? ' (after the cutover)' : ''}`
+    })
+    .join(', ')
+    .concat(', as on the source now')
 
 /** Where it stands, in one line, and as a part of 1. */
 export const progressOf = (event: MirrorProgress): { text: string; part?: number } => {
@@ -41,7 +58,7 @@ export const progressOf = (event: MirrorProgress): { text: string; part?: number
 
 /** The report for people. */
 export const reportText = (report: MirrorReport): string => {
-  const { name, source, target, ms, copyMs, records, bytes, partitions, groups: moved } = report
+  const { name, source, target, ms, copyMs, records, bytes, partitions, refused, groups: moved } = report
   const sum = (of: 'passed' | 'merged' | 'reencoded') =>
     formatCount(partitions.reduce((total, each) => total + each[of], 0))
   const count = (...kinds: string[]) =>
@@ -56,12 +73,20 @@ export const reportText = (report: MirrorReport): string => {
     `  ${plural(partitions.length, 'partition')} with identical offsets; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
     `  group offsets: ${count('committed')} copied, ${count('unchanged')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
     ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),
+    ...refused.map(({ topic, why }) => `  NOT MIRRORED ${topic}: ${why}`),
     ...(behind.length > 0 ? [`  ${plural(behind.length, 'partition')} not caught up`] : []),
     ...stops.flatMap(({ topic, partition: p, end, stopped: why }) => [
       `  STOPPED ${topic}-${p} at offset ${end}: ${why?.code}: ${why?.message}`,
       ...(why?.try ?? []).map(text => `    try: ${text}`),
     ]),
   ].join('\n')
+}
+
+const waiting = (partitions: TopicPlan['partitions']): string[] => {
+  const which = partitions.filter(each => each.waiting).map(({ partition }) => partition)
+  return which.length > 0
+    ? [`       waiting for a leader on the source: partition ${which.join(', ')}; followed once there is one`]
+    : []
 }
 
 const topicLines = ({
@@ -85,6 +110,7 @@ const topicLines = ({
   return [
     `${action.padEnd(6)} ${topic}: ${plural(partitions.length, 'partition')}, ${plural(replicationFactor, 'replica')}${fewer}, ${plural(left, 'offset')} to copy, identical offsets${padding > 0n ? ` (${formatCount(padding)} offsets of padding)` : ''}`,
     ...(why ? [`       ${why}`] : []),
+    ...waiting(partitions),
     ...Object.entries(configs.final).map(
       ([name, value]) =>
         `       ${name}=${value}${name in configs.held ? ` after the cutover; until then ${configs.held[name]}` : ''}`,

@@ -1,11 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  alterTopicConfigs,
-  createPartitions,
-  createTopics,
-  deleteTopics,
-  kafkaJs,
-} from '../../src/kafka/index.ts'
+import { alterTopicConfigs, createTopics, deleteTopics, kafkaJs } from '../../src/kafka/index.ts'
 import { messageOf, sleep } from '../../src/kit/index.ts'
 import { exitOf } from '../../src/mirror/index.ts'
 import { MirrorWorld, seeded } from '../mirror-world.ts'
@@ -187,20 +181,6 @@ servers('kmig mirror and the topics that it meets', () => {
         await expect(world.mirror(topic, [topic])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' })
       })
     }
-
-    test('topics and partitions that appear on the source are told while the mirror runs', async () => {
-      await world.fill('grown', { batches: 1 })
-      const stop = new AbortController()
-      const running = world.mirror('grown', ['grown*'], { signal: stop.signal, untilCaughtUp: false })
-      await world.copied(['grown'], 1)
-      await createPartitions(world.old, [{ name: 'grown', partitions: 3 }])
-      await world.make('grown-new', 2)
-      const told = (topic: string, text: string) =>
-        world.warnings.some(warning => warning.startsWith(`${topic}:`) && warning.includes(text))
-      while (!told('grown', '3 partitions now') || !told('grown-new', 'is new')) await sleep(100)
-      stop.abort()
-      expect(exitOf(await running)).toBe(0)
-    })
   })
 
   describe('a source whose log start moves', () => {

@@ -1,0 +1,74 @@
+import type { ConfigPlan } from '../inventory/index.ts'
+import { alterTopicConfigs, type Cluster } from '../kafka/index.ts'
+import { type During, isKmigError } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+import { passes } from './passes.ts'
+import type { TopicState } from './state.ts'
+
+type Settings = Pick<TopicState, 'final' | 'held'>
+
+export type ConfigChanges = {
+  /** What the source has and had not, and what it has no more. */
+  set: Record<string, string>
+  removed: string[]
+  /** Which of them are held while mirroring, and so reach the target at the cutover only. */
+  later: string[]
+  /** What the target's topic must be told now. */
+  now: { set: Record<string, string>; delete: string[] }
+}
+
+/** What has changed from the settings that the copy was given to those that the source has; undefined if nothing has. */
+export const configChanges = (known: Settings, wanted: Settings): ConfigChanges | undefined => {
+  const differ = (from: Record<string, string>, to: Record<string, string>) =>
+    Object.fromEntries(Object.entries(to).filter(([name, value]) => from[name] !== value))
+  const set = differ(known.final, wanted.final)
+  const removed = Object.keys(known.final).filter(name => !(name in wanted.final))
+  const held = differ(known.held, wanted.held)
+  if (Object.keys({ ...set, ...held }).length + removed.length === 0) return undefined
+  const isHeld = (name: string) => name in wanted.held
+  const unheld = Object.entries(set).filter(([name]) => !isHeld(name))
+  return {
+    set,
+    removed,
+    later: [...Object.keys(set), ...removed].filter(isHeld),
+    now: {
+      set: { ...Object.fromEntries(unheld), ...held },
+      delete: removed.filter(name => !isHeld(name)),
+    },
+  }
+}
+
+export type AlignOptions = During<MirrorEvent> & {
+  target: Cluster
+  topic: string
+  known: Settings
+  configs: Pick<ConfigPlan, 'final' | 'held'>
+}
+
+/**
+ * Gives a copy what changed on the source since it was last looked at; gives the settings to remember. What the target
+ * refuses is told, and tried again at the next look.
+ */
+export const alignConfigs = async ({
+  target,
+  topic,
+  known,
+  configs,
+  signal,
+  on,
+}: AlignOptions): Promise<Settings> => {
+  const changes = configChanges(known, configs)
+  if (!changes) return known
+  try {
+    await alterTopicConfigs(target, topic, changes.now, { signal })
+  } catch (e) {
+    if (!isKmigError(e) || passes(e)) throw e
+    const text = `settings that changed on the source can't be given to the copy: ${e.message}`
+    on?.({ kind: 'warning', where: topic, text })
+    return known
+  }
+  const { set, removed, later } = changes
+  if (Object.keys(set).length + removed.length > 0)
+    on?.({ kind: 'configs-followed', topic, set, removed, later })
+  return { final: configs.final, held: configs.held }
+}

@@ -1,0 +1,118 @@
+import { planConfigs, type TopicConfig } from '../inventory/index.ts'
+import { type Cluster, describeTopicConfigs, type TopicMetadata } from '../kafka/index.ts'
+import { type During, inFlight, isKmigError, messageOf } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+import { alignConfigs } from './follow-configs.ts'
+import { passes } from './passes.ts'
+import { type MirrorPlan, type PlanOptions, planTopics, type TopicPlan, targetDefaults } from './plan.ts'
+import { prepareTopics, refuse } from './prepare.ts'
+import type { MirrorState, TopicState } from './state.ts'
+
+export type FollowOptions = During<MirrorEvent> &
+  Pick<PlanOptions, 'topics' | 'exclude'> & {
+    source: Cluster
+    target: Cluster
+    /** What is mirrored so far; grows. */
+    plan: MirrorPlan
+    state: MirrorState
+    paddingLimit?: bigint | undefined
+    /** A topic is on the target, or has more partitions there, and remembered: lanes may go on it. */
+    add(topic: string, state: TopicState): void
+  }
+
+const TOPICS_AT_ONCE = 8
+/** A topic that was refused is looked at again after this. */
+const AGAIN_MS = 30_000
+
+/**
+ * Follows what changes on the source while a mirror runs: new topics, added partitions (the target has them before they
+ * are fetched, or keyed records would lie elsewhere than on the source), changed settings. A topic that can't be
+ * followed is refused by name and the others go on. Source: MIRROR.md 8.
+ */
+export class Follower {
+  readonly #o: FollowOptions
+  readonly #refused = new Map<string, { why: string; at: number }>()
+  #defaults: TopicConfig[] | undefined
+  constructor(options: FollowOptions) {
+    this.#o = options
+  }
+
+  /** Topics that appeared and can't be mirrored, with the reason. */
+  get refused(): { topic: string; why: string }[] {
+    return [...this.#refused].map(([topic, { why }]) => ({ topic, why }))
+  }
+
+  /** Makes on the target what the source has more of than the copy; `chosen` are the source's topics to be mirrored. */
+  async topics(chosen: readonly TopicMetadata[]): Promise<void> {
+    const { source, target, plan, state, topics, exclude, signal } = this.#o
+    const now = performance.now()
+    const gone = new Set(this.#refused.keys())
+    for (const { name } of chosen) gone.delete(name)
+    for (const name of gone) this.#refused.delete(name)
+    const more = chosen.filter(({ name, partitions }) => {
+      const { at = Number.NEGATIVE_INFINITY } = this.#refused.get(name) ?? {}
+      return now - at > AGAIN_MS && partitions.length > (state.topic(name)?.starts.length ?? 0)
+    })
+    if (more.length === 0) return
+    this.#defaults ??= await targetDefaults(target, { signal })
+    const only = more.map(({ name }) => name)
+    const how = { source, target, state, topics, exclude, signal, defaults: this.#defaults }
+    const planned = await planTopics({ ...how, only })
+    const each = (topic: TopicPlan) => this.#follow({ ...plan, topics: [topic] }, topic)
+    for await (const _ of inFlight(planned, TOPICS_AT_ONCE, each, signal));
+  }
+
+  async #follow(part: MirrorPlan, planned: TopicPlan): Promise<void> {
+    const { source, target, plan, state, paddingLimit, add, signal, on } = this.#o
+    const { topic } = planned
+    try {
+      refuse(part, { afterCutover: true, paddingLimit })
+      const made = await prepareTopics({ source, target, plan: part, state, signal, on })
+      if (planned.action === 'adopt')
+        on?.({ kind: 'partitions-added', topic, from: 0, to: planned.partitions.length })
+      plan.topics = [...plan.topics.filter(each => each.topic !== topic), planned]
+      this.#refused.delete(topic)
+      const now = made.get(topic)
+      if (now) add(topic, now)
+    } catch (e) {
+      if (!isKmigError(e) || passes(e)) throw e
+      this.#refuse(topic, planned.why ?? messageOf(e))
+    }
+  }
+
+  #refuse(topic: string, why: string): void {
+    const told = this.#refused.get(topic)?.why === why
+    this.#refused.set(topic, { why, at: performance.now() })
+    if (!told) this.#o.on?.({ kind: 'topic-refused', topic, why })
+  }
+
+  /** Gives the copies of these topics the settings that the source has now. */
+  async configs(names: readonly string[]): Promise<void> {
+    const { source, target, plan, state, signal } = this.#o
+    if (names.length === 0) return
+    this.#defaults ??= await targetDefaults(target, { signal })
+    const now = await describeTopicConfigs(source, names, { signal })
+    const changed = new Map<string, TopicState>()
+    for (const planned of plan.topics) {
+      const { topic, replicationFactor } = planned
+      const [found, known] = [now.get(topic), state.topic(topic)]
+      if (!found || !known) continue
+      const configs = planConfigs({ source: found, defaults: this.#defaults, replicationFactor })
+      const settings = await alignConfigs({ target, topic, known, configs, signal, on: this.#once })
+      if (settings === known) continue
+      changed.set(topic, { ...known, ...settings })
+      planned.configs = configs
+    }
+    if (changed.size > 0) await state.setTopics(changed, { signal })
+  }
+
+  readonly #told = new Map<string, string>()
+  /** The same warning of a topic is told once. */
+  readonly #once = (event: MirrorEvent): void => {
+    if (event.kind === 'warning') {
+      if (this.#told.get(event.where) === event.text) return
+      this.#told.set(event.where, event.text)
+    }
+    this.#o.on?.(event)
+  }
+}

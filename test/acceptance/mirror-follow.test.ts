@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  alterTopicConfigs,
+  createPartitions,
+  createTopics,
+  describeTopicConfigs,
+} from '../../src/kafka/index.ts'
+import { sleep } from '../../src/kit/index.ts'
+import { exitOf, type MirrorEvent } from '../../src/mirror/index.ts'
+import { MirrorWorld } from '../mirror-world.ts'
+import { servers } from '../sandbox-helper.ts'
+
+/** The promise is 10 s; the machine may be busy. */
+const SOON_MS = 20_000
+
+servers('a mirror follows its source while it runs', () => {
+  let world: MirrorWorld
+  beforeAll(async () => {
+    world = await MirrorWorld.open()
+  })
+  afterAll(async () => {
+    await world?.[Symbol.asyncDispose]()
+  })
+  const soon = async (what: string, is: () => boolean | Promise<boolean>) => {
+    const end = performance.now() + SOON_MS
+    while (!(await is())) {
+      if (performance.now() > end) throw new Error(`not within ${SOON_MS} ms: ${what}`)
+      await sleep(100)
+    }
+  }
+  const told = <K extends MirrorEvent['kind']>(kind: K) =>
+    world.events.filter((event): event is Extract<MirrorEvent, { kind: K }> => event.kind === kind)
+  const setting = async (topic: string, name: string) =>
+    (await describeTopicConfigs(world.next, [topic])).get(topic)?.find(each => each.name === name)
+  const follow = (topics: readonly string[]) => {
+    const stop = new AbortController()
+    const running = world.mirror('follow', topics, { signal: stop.signal, untilCaughtUp: false })
+    return async () => {
+      stop.abort()
+      return await running
+    }
+  }
+  const equalEnds = async (topics: readonly string[]) => {
+    const [theirs, ours] = [await world.ends(world.old, topics), await world.ends(world.next, topics)]
+    return [...theirs].every(([where, end]) => ours.get(where) === end)
+  }
+
+  test('new topics, added partitions and changed settings are on the target within 10 s; what can’t be is refused by name and the others go on', async () => {
+    await world.fill('orders', { partitions: 2, batches: 3, records: 10 })
+    await createTopics(world.next, [{ name: 'orders-clash', partitions: 1, replicationFactor: 1 }])
+    await world.write(world.next, 'orders-clash', [{ value: Buffer.from('not ours') }])
+    const end = follow(['orders*'])
+    await soon('the first topic is copied', () => equalEnds(['orders']))
+
+    await createPartitions(world.old, [{ name: 'orders', partitions: 4 }])
+    await world.more('orders', 3, { batches: 4, records: 5 })
+    await world.fill('orders-clash', { batches: 1 })
+    await world.fill('orders-new', { partitions: 3, batches: 2, records: 7 })
+    await alterTopicConfigs(world.old, 'orders', {
+      set: { 'segment.ms': '7200000', 'retention.ms': '123456789' },
+    })
+
+    await soon('added partitions and new topics are copied', async () => {
+      const grown = (await world.next.metadata(['orders']))[0]?.partitions.length === 4
+      return grown && (await equalEnds(['orders', 'orders-new']))
+    })
+    await soon('changed settings are told', () => told('configs-followed').length > 0)
+    await soon('the clash is told', () => told('topic-refused').length > 0)
+    expect((await setting('orders', 'segment.ms'))?.value).toBe('7200000')
+    expect((await setting('orders', 'retention.ms'))?.value).toBe('-1')
+    expect(told('configs-followed')).toMatchObject([{ topic: 'orders', later: ['retention.ms'] }])
+    expect(told('partitions-added')).toMatchObject([{ topic: 'orders', from: 2, to: 4 }])
+    expect(told('topic-refused')).toMatchObject([{ topic: 'orders-clash' }])
+    const report = await end()
+    expect(report.refused).toMatchObject([{ topic: 'orders-clash' }])
+    expect(exitOf(report)).toBe(6)
+    expect(report.partitions.map(({ topic, partition }) => `${topic}-${partition}`).sort()).toEqual([
+      ...['orders-0', 'orders-1', 'orders-2', 'orders-3'],
+      ...['orders-new-0', 'orders-new-1', 'orders-new-2'],
+    ])
+    await world.expectEqual(['orders', 'orders-new'])
+  })
+
+  test('partitions that were added and settings that changed while no mirror ran are followed at the next start', async () => {
+    await createPartitions(world.old, [{ name: 'orders', partitions: 6 }])
+    await world.more('orders', 5, { batches: 2, records: 5 })
+    await alterTopicConfigs(world.old, 'orders', { set: { 'segment.ms': '3600000' } })
+    const report = await world.mirror('follow', ['orders', 'orders-new'])
+    expect(exitOf(report)).toBe(0)
+    expect(report.partitions.length).toBe(9)
+    expect((await setting('orders', 'segment.ms'))?.value).toBe('3600000')
+    await world.expectEqual(['orders', 'orders-new'])
+  })
+})
