@@ -213,6 +213,11 @@ export class Cluster implements AsyncDisposable {
     return nodeId
   }
 
+  /** The next question for a group looks its coordinator up again. */
+  forgetCoordinator(group: string): void {
+    this.#coordinators.delete(group)
+  }
+
   async #ask<Q, S>(
     to: Connection,
     api: Api<Q, S>,

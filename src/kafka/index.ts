@@ -42,6 +42,8 @@ export {
   listGroups,
 } from './groups.ts'
 export * from './kafka-js.ts'
+export { Lease, type Moment, moment } from './lease.ts'
+export { type Member, Membership, type MembershipOptions, type Tenure } from './membership.ts'
 export * from './messages/index.ts'
 export * from './records/index.ts'
 export { type Leader, type PartitionMetadata, partitionKey, type TopicMetadata } from './routes.ts'

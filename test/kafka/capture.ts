@@ -19,9 +19,12 @@ import {
   encodeBatch,
   Fetch,
   FindCoordinator,
+  Heartbeat,
   IncrementalAlterConfigs,
   InitProducerId,
+  JoinGroup,
   kafkaJs,
+  LeaveGroup,
   ListGroups,
   ListOffsets,
   Metadata,
@@ -29,9 +32,11 @@ import {
   OffsetFetch,
   OffsetForLeaderEpoch,
   Produce,
+  SyncGroup,
 } from '../../src/kafka/index.ts'
 import { type HostPort, parseBootstrap } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index.ts'
+import { Reader } from '../../src/wire/index.ts'
 import { sandboxOptions } from '../sandbox-helper.ts'
 
 const SPECS: Spec[] = [
@@ -234,6 +239,41 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
   })
   await sweep(ListGroups, {})
   await sweep(DescribeGroups, { groups: ['readers', 'nobody'] })
+  const member = (version: number) => ({ groupId: `shared-${version}`, groupInstanceId: `one-${version}` })
+  const joined = new Map<number, { memberId: string; generationId: number }>()
+  for (const version of [5, 6, 7, 8, 9]) {
+    const request = {
+      ...member(version),
+      sessionTimeoutMs: 30_000,
+      rebalanceTimeoutMs: 30_000,
+      memberId: '',
+      protocolType: 'kmig',
+      protocols: [{ name: 'kmig', metadata: Buffer.from('about me') }],
+    }
+    await sweep({ ...JoinGroup, versions: [version, version] }, request)
+    const last = recorded.at(-1)
+    if (last?.api !== 'JoinGroup' || last.version !== version) continue
+    const body = new Reader(Buffer.from(last.response, 'hex'))
+    const flexible = version >= JoinGroup.flexibleFrom
+    body.int32()
+    if (flexible) body.unsignedVarint()
+    joined.set(version, JoinGroup.response.read(body, { version, flexible }))
+  }
+  const mine = (version: number) => {
+    const { memberId, generationId } = joined.get(version + 2) ?? { memberId: '', generationId: 0 }
+    return { ...member(version + 2), memberId, generationId }
+  }
+  await sweep(SyncGroup, version => ({
+    ...mine(version),
+    protocolType: 'kmig',
+    protocolName: 'kmig',
+    assignments: [{ memberId: mine(version).memberId, assignment: Buffer.from('yours') }],
+  }))
+  await sweep(Heartbeat, version => mine(version))
+  await sweep(LeaveGroup, version => ({
+    groupId: mine(version).groupId,
+    members: [{ memberId: mine(version).memberId, groupInstanceId: mine(version).groupInstanceId }],
+  }))
   await sweep(DescribeConfigs, {
     resources: [{ type: 2, name: 'txn', keys: ['retention.ms', 'cleanup.policy'] }],
     includeSynonyms: true,
