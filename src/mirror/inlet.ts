@@ -4,6 +4,7 @@ import {
   ERROR,
   type Fetch,
   type FramePool,
+  type Hole,
   kafkaError,
   type Piece,
   type Recoded,
@@ -59,11 +60,11 @@ class Frame {
   constructor(pool: FramePool) {
     this.#pool = pool
   }
-  hold(pieces: readonly Piece[]): void {
-    for (const piece of pieces) {
-      if (piece.bytes.buffer !== this.memory) continue
+  hold(items: readonly (Piece | Hole)[]): void {
+    for (const item of items) {
+      if (item.kind === 'hole' || item.bytes.buffer !== this.memory) continue
       this.#users++
-      piece.done = () => this.close()
+      item.done = () => this.close()
     }
   }
   close(): void {
@@ -187,10 +188,13 @@ export class Inlet {
         ...RECODE,
         where: lane.where,
         from: lane.wanted,
-        stamp: base => lane.stampOf(base),
+        ordinal: lane.wanted,
+        stamp: ordinal => lane.stampOf(ordinal),
+        holes: 'split',
+        aborted: part.abortedTransactions ?? [],
       })
-      frame.hold(got.pieces)
-      lane.offer(got.pieces, got.next, got.stop)
+      frame.hold(got.items)
+      lane.offer(got.items, got.next, got.stop)
     } catch (e) {
       if (!isKmigError(e)) throw e
       lane.stop(e)

@@ -1,5 +1,13 @@
-import { PAD_RECORDS, type Piece, type ProducerStamp, padBatch, sequenceOf } from '../kafka/index.ts'
+import {
+  type Hole,
+  PAD_RECORDS,
+  type Piece,
+  type ProducerStamp,
+  padBatch,
+  sequenceOf,
+} from '../kafka/index.ts'
 import { backoffMs, bug, KmigError, Offset } from '../kit/index.ts'
+import { holeIn } from './hole.ts'
 
 /** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
 const PIPELINE = 5
@@ -129,13 +137,22 @@ export class Lane {
   }
 
   /** What a fetch brought, in order. `ending`: the partition can't go on after these, and stops when they have landed. */
-  offer(pieces: readonly Piece[], next: Offset, ending?: KmigError): void {
-    for (const piece of pieces) {
-      this.#queue.push(piece)
-      this.held += piece.bytes.length
-    }
+  offer(items: readonly (Piece | Hole)[], next: Offset, ending?: KmigError): void {
     this.wanted = next
     if (ending) this.#ending = ending
+    const first = items.find(item => item.kind === 'hole')
+    if (first) {
+      this.#ending = holeIn(this.where, first)
+      this.wanted = first.from
+    }
+    for (const item of items) {
+      if (item.kind === 'hole') continue
+      if (first && item.base > first.from) item.done?.()
+      else {
+        this.#queue.push(item)
+        this.held += item.bytes.length
+      }
+    }
     this.#endIfDone()
   }
 
@@ -327,9 +344,10 @@ export class Lane {
     while (this.#queue.length < PADS_AHEAD && base < this.start) {
       const count = Number(this.start - base < BigInt(PAD_RECORDS) ? this.start - base : BigInt(PAD_RECORDS))
       const bytes = padBatch(count, this.stampOf(base))
-      this.#queue.push({ bytes, base: Offset(base), count, how: 'passed', batches: 0 })
+      const piece = { bytes, base: Offset(base), count, end: Offset(base + BigInt(count)), ordinal: base }
+      this.#queue.push({ kind: 'piece', ...piece, how: 'passed', batches: 0 })
       this.held += bytes.length
-      base += BigInt(count)
+      base = piece.end
     }
     this.wanted = Offset(base)
   }

@@ -23,9 +23,12 @@ type World = { lane: Lane; log: Log; sent: Sent[]; given: Map<Piece, boolean> }
 
 const pieceOf = (world: World, base: bigint, count: number): Piece => {
   const piece: Piece = {
+    kind: 'piece',
     bytes: Buffer.alloc(count),
     base: Offset(base),
     count,
+    end: Offset(base + BigInt(count)),
+    ordinal: base,
     how: 'passed',
     batches: 1,
     done: () => {

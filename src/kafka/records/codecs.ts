@@ -70,3 +70,31 @@ export const decompress = (codec: number, packed: Buffer): Buffer => {
   }
   throw new KmigError('CORRUPT_BATCH', `compression type ${codec} is unknown`)
 }
+
+const multiply = (a: number, b: number): number => Math.imul(a, b) >>> 0
+const rotate = (a: number, by: number): number => ((a << by) | (a >>> (32 - by))) >>> 0
+
+/** xxHash32 of fewer than 16 bytes, seed 0. */
+const shortHash = (bytes: Buffer): number => {
+  let hash = (0x165667b1 + bytes.length) >>> 0
+  let at = 0
+  for (; at + 4 <= bytes.length; at += 4)
+    hash = multiply(rotate((hash + multiply(bytes.readUInt32LE(at), 0xc2b2ae3d)) >>> 0, 17), 0x27d4eb2f)
+  for (; at < bytes.length; at++)
+    hash = multiply(rotate((hash + multiply(bytes[at] ?? 0, 0x165667b1)) >>> 0, 11), 0x9e3779b1)
+  hash = multiply(hash ^ (hash >>> 15), 0x85ebca77)
+  hash = multiply(hash ^ (hash >>> 13), 0xc2b2ae3d)
+  return (hash ^ (hash >>> 16)) >>> 0
+}
+
+/**
+ * lz4 as it is in messages of format 0: the checksum of its frame header is taken over the magic too, which the frame's
+ * specification forbids. It is put right first, then the frame is as any other. Source: KAFKA-3160, Lz4BlockInputStream.
+ */
+export const decompressOldLz4 = (packed: Buffer): Buffer => {
+  const frame = Buffer.from(packed)
+  const flags = frame[4] ?? 0
+  const end = 6 + (flags & 0x08 ? 8 : 0) + (flags & 0x01 ? 4 : 0)
+  if (end < frame.length) frame[end] = (shortHash(frame.subarray(4, end)) >>> 8) & 0xff
+  return decompress(3, frame)
+}

@@ -13,7 +13,7 @@ export {
   sizeOfBatch,
 } from './header.ts'
 export { PAD_RECORDS, padBatch } from './padding.ts'
-export { type Piece, type Recoded, type RecodeOptions, recode } from './recode.ts'
+export { type Hole, type Piece, type Recoded, type RecodeOptions, type Run, recode } from './recode.ts'
 export {
   checkCrc,
   encodeBatch,
@@ -23,3 +23,4 @@ export {
   type RecordHeader,
   recordsOf,
 } from './records.ts'
+export type { Aborted } from './transactions.ts'

@@ -1,36 +1,65 @@
-import { KmigError, Offset } from '../../kit/index.ts'
+import { isKmigError, KmigError, Offset } from '../../kit/index.ts'
+import type { Codec } from './codecs.ts'
 import { patchHeader } from './crc.ts'
-import { AT, ATTRIBUTE, isWhole, type ProducerStamp, sizeOfBatch } from './header.ts'
+import { AT, ATTRIBUTE, HEADER, isWhole, type ProducerStamp, sizeOfBatch } from './header.ts'
+import { LEAST_OLD, oldMessages } from './old-format.ts'
 import { checkCrc, writeStamp } from './records.ts'
-import { rewrite } from './rewrite.ts'
+import { type Body, bodyOf, type Rewritten, rewrite } from './rewrite.ts'
+import { type Aborted, fatesOf } from './transactions.ts'
 
-/** A batch that can be produced: whole, dense, stamped. `base` is the offset of its first record. */
+/** Source offsets [from, from + count) whose records lie next to each other, all present. */
+export type Run = { from: Offset; count: number }
+
+/** A batch that can be produced: whole, stamped, its own offset deltas without a gap. */
 export type Piece = {
+  kind: 'piece'
   bytes: Buffer
+  /** Source offset of its first record. */
   base: Offset
+  /** Records. */
   count: number
+  /** The source offset after its last record: base + count where it is dense. */
+  end: Offset
+  /** Which source offsets its records have, in order, where holes lie between them; undefined: dense. */
+  runs?: readonly Run[] | undefined
+  /** How many data records of the partition precede it: its sequence is this modulo 2^31. */
+  ordinal: bigint
   how: 'passed' | 'merged' | 'reencoded'
-  /** Source batches that went into it. */
+  /** Source batches that it has records of; messages of an old format that were read together count as one. */
   batches: number
   /** Called once, when nobody needs `bytes` any more. */
   done?: (() => void) | undefined
 }
+
+/** Source offsets [from, to) that hold nothing to mirror; where reasons mix, the first. */
+export type Hole = { kind: 'hole'; from: Offset; to: Offset; why: 'marker' | 'aborted' | 'compacted' }
 
 export type RecodeOptions = {
   /** `topic-partition`, for errors. */
   where: string
   /** The first offset that is wanted; batches before it are skipped, one that contains it is trimmed. */
   from: Offset
-  /** Who sends the batch whose first record has this offset. */
-  stamp(base: bigint): ProducerStamp
+  /** Data records of the partition before `from`. */
+  ordinal: bigint
+  /** Who sends the batch that so many data records precede. */
+  stamp(ordinal: bigint): ProducerStamp
+  /** `split`: a piece ends before every hole, so that it can be filled. `squeeze`: holes vanish inside merged and re-encoded pieces. */
+  holes: 'split' | 'squeeze'
+  /** Of the fetch's answer; sorted or not. */
+  aborted: readonly Aborted[]
+  /** The largest batch that the target takes; a larger one is split. Without it there is no limit. */
+  maxBatchBytes?: number | undefined
   /** Batches of at least so many bytes pass untouched; smaller ones are merged with their neighbours. By codec: 0 none, else packed. */
   passFrom: { plain: number; packed: number }
   /** A merged batch is closed before it grows beyond this many bytes. */
   mergeTo: number
 }
 
-/** What became of a record set. `next` is the first offset not handled; `stop` says why it ends there, if not for want of bytes. */
-export type Recoded = { pieces: Piece[]; next: Offset; stop?: KmigError }
+/**
+ * What became of a record set, in source order. `next`: the first offset not handled, `ordinal`: the data records before
+ * it; `stop` says why it ends there, if not for want of bytes.
+ */
+export type Recoded = { items: (Piece | Hole)[]; next: Offset; ordinal: bigint; stop?: KmigError }
 
 const APART = ATTRIBUTE.transactional | ATTRIBUTE.control
 /** A packed batch of more is worth its compression: merging would unpack and pack it again. */
@@ -38,133 +67,230 @@ const FEW_RECORDS = 16
 /** Timestamps whose upper half is beyond this can't be added up exactly as numbers: such batches are not merged. */
 const WILD_TIME = 1 << 20
 
-/**
- * Turns the record set of a fetch into batches for the target: passed by a changed header (checksum patched, payload
- * untouched), merged from small neighbours, or re-encoded where a batch must be trimmed or holds log append times.
- * Dense partitions only: the first hole ends it with HOLE. Source: MIRROR.md 4.
- */
-export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
-  const pieces: Piece[] = []
-  let next: bigint = o.from
-  const done = (stop?: KmigError): Recoded => ({ pieces, next: Offset(next), ...(stop ? { stop } : {}) })
-  for (let at = 0; isWhole(set, at); ) {
-    const size = sizeOfBatch(set, at)
-    if (set.readInt8(at + AT.magic) !== 2) return done(oldFormat(o.where, set, at))
-    const base = set.readBigInt64BE(at)
-    const last = base + BigInt(set.readInt32BE(at + AT.lastOffsetDelta))
-    if (last < next) {
-      at += size
-      continue
-    }
-    const stop = holeBefore(set, at, base, next, o.where)
-    if (stop) return done(stop)
-    const attributes = set.readInt16BE(at + AT.attributes)
-    if (base < next || attributes & ATTRIBUTE.logAppendTime) {
-      const skip = Number(next - base)
-      const bytes = rewrite(set, [at], { skip, stamp: o.stamp(next), where: o.where })
-      pieces.push({ bytes, base: Offset(next), count: Number(last - next) + 1, how: 'reencoded', batches: 1 })
-      next = last + 1n
-      at += size
-      continue
-    }
-    const group = isSmall(set, at, size, o) ? neighbours(set, at, o) : [at]
-    if (group.length > 1) {
-      const bytes = rewrite(set, group, { skip: 0, stamp: o.stamp(next), where: o.where })
-      const count = bytes.readInt32BE(AT.count)
-      pieces.push({ bytes, base: Offset(next), count, how: 'merged', batches: group.length })
-      next += BigInt(count)
-      const tail = group.at(-1) ?? at
-      at = tail + sizeOfBatch(set, tail)
-    } else {
-      pieces.push(pass(set, at, size, o))
-      next = last + 1n
-      at += size
-    }
-  }
-  return done()
+/** Batches that go into the target as one. `from`: where they are trimmed; `to`: the first offset after them. */
+type Group = {
+  ats: number[]
+  from: bigint
+  to: bigint
+  bytes: number
+  codec: number
+  /** Whether its records, or which of them, must change. */
+  touched: boolean
+  small: boolean
 }
 
-const pass = (set: Buffer, at: number, size: number, o: RecodeOptions): Piece => {
+/**
+ * Turns the record set of a fetch into batches for the target and the holes between them: passed by a changed header
+ * (checksum patched, payload untouched), merged from small neighbours, or re-encoded where a batch has holes, must be
+ * trimmed, holds log append times, is of an old format or larger than the target takes. Source: MIRROR.md 3 and 4.
+ */
+export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
+  const { where } = o
+  const items: (Piece | Hole)[] = []
+  const maxBytes = o.maxBatchBytes ?? Number.POSITIVE_INFINITY
+  const mergeTo = Math.min(o.mergeTo, maxBytes)
+  const fateOf = fatesOf(o.aborted)
+  let next: bigint = o.from
+  let { ordinal } = o
+  let group: Group | undefined
+  /** What lies between `group`, or the last item, and `next`. */
+  let gap: Hole | undefined
+
+  const hole = (from: bigint, to: bigint, why: Hole['why']) => {
+    const last = items.at(-1)
+    if (last?.kind === 'hole' && last.to === from) last.to = Offset(to)
+    else items.push({ kind: 'hole', from: Offset(from), to: Offset(to), why })
+  }
+  const drop = (to: bigint, why: Hole['why']) => {
+    if (o.holes === 'split') close()
+    if (gap) gap.to = Offset(to)
+    else gap = { kind: 'hole', from: Offset(next), to: Offset(to), why }
+    next = to
+  }
+  /** Rewritten batches, and what they leave out of [from, to). */
+  const put = (made: readonly Rewritten[], from: bigint, to: bigint, how: Piece['how']) => {
+    let at = from
+    for (const { bytes, count, base, end, runs, ordinal: first, bodies } of made) {
+      if (count === 1 && bytes.length > maxBytes) {
+        next = at
+        throw tooLarge(where, base, bytes.length, maxBytes)
+      }
+      if (base > at) hole(at, base, 'compacted')
+      const piece: Piece = {
+        kind: 'piece',
+        bytes,
+        base: Offset(base),
+        count,
+        end: Offset(end),
+        ordinal: first,
+        how,
+        batches: bodies,
+      }
+      if (runs) piece.runs = runs.map(run => ({ from: Offset(run.from), count: run.count }))
+      items.push(piece)
+      ordinal = first + BigInt(count)
+      at = end
+    }
+    if (to > at) hole(at, to, 'compacted')
+  }
+  const remake = (bodies: readonly Body[], codec: number, from: bigint): Rewritten[] =>
+    rewrite(bodies, {
+      where,
+      codec: codec as Codec,
+      from,
+      ordinal,
+      stamp: o.stamp,
+      dense: o.holes === 'split',
+      maxBytes,
+    })
+  const send = ({ ats, from, to, bytes, codec, touched }: Group) => {
+    const [first = 0] = ats
+    if (ats.length === 1 && !touched && bytes <= maxBytes) {
+      const piece = pass(set, first, bytes, ordinal, o.stamp(ordinal))
+      items.push(piece)
+      ordinal += BigInt(piece.count)
+      return
+    }
+    next = from // until its batches turn out to be whole
+    const { bodies, damage } = wholeOf(set, ats, where)
+    const made = remake(bodies, codec, from)
+    put(made, from, damage ? from : to, ats.length > 1 ? 'merged' : 'reencoded')
+    next = damage ? (made.at(-1)?.end ?? from) : to
+    if (damage) throw damage
+  }
+  const close = () => {
+    const [sent, after, resume] = [group, gap, next]
+    group = undefined
+    gap = undefined
+    if (sent) send(sent)
+    if (after) hole(after.from, after.to, after.why)
+    next = resume
+  }
+
+  const takeOld = (at: number): number => {
+    close()
+    const { codec, bodies, next: to, end } = oldMessages(set, at, mergeTo, where)
+    for (const [i, body] of bodies.entries()) {
+      const until = bodies[i + 1]?.base ?? to
+      if (until <= next) continue
+      put(remake([body], codec, next), next, until, 'reencoded')
+      next = until
+    }
+    return end
+  }
+
+  const take = (at: number, size: number) => {
+    const base = set.readBigInt64BE(at)
+    const lastDelta = set.readInt32BE(at + AT.lastOffsetDelta)
+    const end = base + BigInt(lastDelta) + 1n
+    const count = set.readInt32BE(at + AT.count)
+    const attributes = set.readInt16BE(at + AT.attributes)
+    const fate = attributes & APART ? fateOf(set, at, end - 1n, where) : undefined
+    if (end <= next) return
+    if (base > next) {
+      checkCrc(set, at, where)
+      drop(base, 'compacted')
+    }
+    if (fate) {
+      drop(end, fate)
+      return
+    }
+    if (count === 0) {
+      checkCrc(set, at, where)
+      drop(end, 'compacted')
+      return
+    }
+    const touched = base < next || lastDelta + 1 !== count || (attributes & ATTRIBUTE.logAppendTime) !== 0
+    const small = isSmall(set, at, size, o)
+    const codec = attributes & ATTRIBUTE.codec
+    if (group?.small && small && group.codec === codec && group.bytes + size <= mergeTo) {
+      group.ats.push(at)
+      group.bytes += size
+      group.to = end
+      gap = undefined
+    } else {
+      close()
+      group = { ats: [at], from: next, to: end, bytes: size, codec, touched, small }
+    }
+    next = end
+  }
+
+  const walk = () => {
+    for (let at = 0; isWhole(set, at); ) {
+      const size = sizeOfBatch(set, at)
+      const magic = size < LEAST_OLD ? 0 : set.readInt8(at + AT.magic)
+      if (size < (magic < 2 ? LEAST_OLD : HEADER) || magic > 2) throw notABatch(where, set, at, size)
+      if (magic < 2) at = takeOld(at)
+      else {
+        take(at, size)
+        at += size
+      }
+    }
+  }
+  let stop: KmigError | undefined
+  for (const step of [walk, close]) {
+    try {
+      step()
+    } catch (e) {
+      if (!isKmigError(e)) throw e
+      stop = e
+    }
+  }
+  return { items, next: Offset(next), ordinal, ...(stop ? { stop } : {}) }
+}
+
+/** The batches unpacked, up to the first that is damaged. */
+const wholeOf = (
+  set: Buffer,
+  ats: readonly number[],
+  where: string,
+): { bodies: Body[]; damage?: KmigError } => {
+  const bodies: Body[] = []
+  try {
+    for (const at of ats) bodies.push(bodyOf(set, at, where))
+  } catch (e) {
+    if (!isKmigError(e)) throw e
+    return { bodies, damage: e }
+  }
+  return { bodies }
+}
+
+const pass = (set: Buffer, at: number, size: number, ordinal: bigint, stamp: ProducerStamp): Piece => {
   const base = set.readBigInt64BE(at)
   patchHeader(set, at, () => {
     set.writeInt16BE(set.readInt16BE(at + AT.attributes) & ATTRIBUTE.codec, at + AT.attributes)
-    writeStamp(set, at, o.stamp(base))
+    writeStamp(set, at, stamp)
   })
   set.writeInt32BE(-1, at + AT.leaderEpoch)
   set.writeBigInt64BE(0n, at)
   const count = set.readInt32BE(at + AT.count)
-  return { bytes: set.subarray(at, at + size), base: Offset(base), count, how: 'passed', batches: 1 }
+  const bytes = set.subarray(at, at + size)
+  const end = Offset(base + BigInt(count))
+  return { kind: 'piece', bytes, base: Offset(base), count, end, ordinal, how: 'passed', batches: 1 }
 }
 
 const isSmall = (set: Buffer, at: number, size: number, o: RecodeOptions): boolean => {
   const attributes = set.readInt16BE(at + AT.attributes)
-  const time = set.readInt32BE(at + AT.baseTimestamp)
-  if (Math.abs(time) >= WILD_TIME) return false
+  if (Math.abs(set.readInt32BE(at + AT.baseTimestamp)) >= WILD_TIME) return false
+  if (Math.abs(set.readInt32BE(at + AT.maxTimestamp)) >= WILD_TIME) return false
   if (!(attributes & ATTRIBUTE.codec)) return size < o.passFrom.plain
   return size < o.passFrom.packed && set.readInt32BE(at + AT.count) <= FEW_RECORDS
 }
 
-/** Where the small batches start that go into one with that at `at`: dense, of one codec, one after the other. */
-const neighbours = (set: Buffer, at: number, o: RecodeOptions): number[] => {
-  const attributes = set.readInt16BE(at + AT.attributes)
-  const group = [at]
-  let bytes = sizeOfBatch(set, at)
-  let end = set.readBigInt64BE(at) + BigInt(set.readInt32BE(at + AT.count))
-  for (let to = at + bytes; isWhole(set, to); ) {
-    const size = sizeOfBatch(set, to)
-    const count = set.readInt32BE(to + AT.count)
-    const fits =
-      bytes + size <= o.mergeTo &&
-      set.readInt8(to + AT.magic) === 2 &&
-      set.readInt16BE(to + AT.attributes) === attributes &&
-      set.readInt32BE(to + AT.lastOffsetDelta) === count - 1 &&
-      set.readBigInt64BE(to) === end &&
-      isSmall(set, to, size, o)
-    if (!fits) break
-    group.push(to)
-    bytes += size
-    end += BigInt(count)
-    to += size
-  }
-  return group
-}
-
-/** Why the batch at `at` can't follow densely on `next`; undefined if it can. Checks first that the batch is undamaged. */
-const holeBefore = (
-  set: Buffer,
-  at: number,
-  base: bigint,
-  next: bigint,
-  where: string,
-): KmigError | undefined => {
-  const attributes = set.readInt16BE(at + AT.attributes)
-  const dense = set.readInt32BE(at + AT.lastOffsetDelta) + 1 === set.readInt32BE(at + AT.count)
-  if (base <= next && dense && !(attributes & APART)) return undefined
-  checkCrc(set, at, where)
-  if (base > next) return hole(where, next, `the next batch starts at ${base}: compacted away, or deleted`)
-  if (attributes & ATTRIBUTE.control) return hole(where, base, 'a transaction marker stands there')
-  if (attributes & ATTRIBUTE.transactional)
-    return hole(where, base, 'a transaction starts there, and its marker will be one')
-  return hole(
-    where,
-    base,
-    `the batch of offsets ${base} to ${base + BigInt(set.readInt32BE(at + AT.lastOffsetDelta))} holds ${set.readInt32BE(at + AT.count)} records: compacted`,
-  )
-}
-
-const hole = (where: string, offset: bigint, why: string): KmigError =>
-  new KmigError('HOLE', `${where} offset ${offset}: ${why}; partitions with holes can't be mirrored yet`, {
-    try: [
-      `leave the topic out with --exclude ${where.replace(/-\d+$/, '')}`,
-      'what was copied before it stays exact; nothing after it was copied',
-    ],
-  })
-
-const oldFormat = (where: string, set: Buffer, at: number): KmigError =>
+const notABatch = (where: string, set: Buffer, at: number, size: number): KmigError =>
   new KmigError(
-    'OLD_FORMAT',
-    `${where} offset ${set.readBigInt64BE(at)}: message format ${set.readInt8(at + AT.magic)}, only 2 can be mirrored yet`,
+    'CORRUPT_BATCH',
+    `${where}: what stands at offset ${set.readBigInt64BE(at)} is no record batch: ${size} bytes${size < LEAST_OLD ? '' : `, format ${set.readInt8(at + AT.magic)}`}`,
+    { try: ['check the disks of the broker that leads it; move leadership to a healthy replica'] },
+  )
+
+const tooLarge = (where: string, offset: bigint, bytes: number, limit: number): KmigError =>
+  new KmigError(
+    'RECORD_TOO_LARGE',
+    `${where} offset ${offset}: this one record is a batch of ${bytes} bytes, the target takes ${limit}`,
     {
-      try: [`leave the topic out with --exclude ${where.replace(/-\d+$/, '')}`],
+      try: [
+        `raise max.message.bytes of topic ${where.replace(/-\d+$/, '')} on the target to at least ${bytes}`,
+      ],
     },
   )

@@ -29,7 +29,10 @@ export const NO_PRODUCER: ProducerStamp = { producerId: -1n, producerEpoch: -1, 
 export function* recordsOf(bytes: Buffer, at = 0): Generator<KafkaRecord, void> {
   const header = readHeader(bytes, at)
   if (header.magic !== 2)
-    throw new KmigError('OLD_FORMAT', `message format ${header.magic} at offset ${header.baseOffset}`)
+    throw new KmigError(
+      'CORRUPT_BATCH',
+      `message format ${header.magic} at offset ${header.baseOffset}, not 2`,
+    )
   const base = bytes.readBigInt64BE(at + AT.baseTimestamp)
   const appended = (header.attributes & ATTRIBUTE.logAppendTime) !== 0
   const body = decompress(header.attributes & ATTRIBUTE.codec, bytes.subarray(at + HEADER, at + header.size))
@@ -70,8 +73,9 @@ export function* recordsOf(bytes: Buffer, at = 0): Generator<KafkaRecord, void> 
   }
 }
 
-const sizeOfField = (field: Buffer | null): number => (field ? sizeOfVarint(field.length) + field.length : 1)
-const writeField = (to: Buffer, at: number, field: Buffer | null): number => {
+export const sizeOfField = (field: Buffer | null): number =>
+  field ? sizeOfVarint(field.length) + field.length : 1
+export const writeField = (to: Buffer, at: number, field: Buffer | null): number => {
   if (!field) return writeVarint(to, at, -1)
   const start = writeVarint(to, at, field.length)
   to.set(field, start)
