@@ -33,6 +33,7 @@ import {
   OffsetForLeaderEpoch,
   Produce,
   SyncGroup,
+  WriteTxnMarkers,
 } from '../../src/kafka/index.ts'
 import { type HostPort, parseBootstrap } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index.ts'
@@ -217,6 +218,14 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
     ],
     timeoutMs: 5_000,
   })
+  const marker = {
+    producerId: 7_000n,
+    producerEpoch: 3,
+    committed: true,
+    topics: [{ topic: 'orders', partitions: [1, 7] }],
+    coordinatorEpoch: 0,
+  }
+  await sweep(WriteTxnMarkers, { markers: [marker, marker] })
   await sweep(FindCoordinator, { key: 'readers', keys: ['readers', 'emptied'] })
   await sweep(OffsetCommit, {
     groupId: 'emptied',
