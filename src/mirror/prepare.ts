@@ -59,7 +59,13 @@ export type PrepareOptions = During<MirrorEvent> & {
   state: MirrorState
 }
 
-/** The producer ids of this mirror: remembered, or new and remembered before anything is written with them. */
+/** Epochs are 16 bits. */
+const LAST_EPOCH = 32_000
+
+/**
+ * The producer ids of this mirror: remembered, or new and remembered before anything is written with them. Whoever takes
+ * a mirror over raises the epoch of its control records, so that those of the owner before come too late.
+ */
 export const identityOf = async ({
   source,
   target,
@@ -72,13 +78,25 @@ export const identityOf = async ({
     const what = `mirror ${plan.name} copies cluster ${known.sourceClusterId}, '${plan.source.name}' is ${source.clusterId}`
     throw new KmigError('PREFLIGHT', what, { try: ['give this mirror another --name'] })
   }
-  if (known) return known
   const newId = () =>
     target.any(
       InitProducerId,
       { transactionalId: null, transactionTimeoutMs: 0 },
       { signal, errorOf: answer => answer.errorCode },
     )
+  if (known) {
+    const raised =
+      known.controlProducerEpoch < LAST_EPOCH
+        ? { ...known, controlProducerEpoch: known.controlProducerEpoch + 1 }
+        : {
+            ...known,
+            controlProducerId: (await newId()).producerId,
+            controlProducerEpoch: 0,
+            formerControlIds: [...known.formerControlIds, known.controlProducerId],
+          }
+    await state.setIdentity(raised, { signal })
+    return raised
+  }
   const [data, control] = [await newId(), await newId()]
   const identity: Identity = {
     schema: 1,
@@ -87,6 +105,8 @@ export const identityOf = async ({
     producerId: data.producerId,
     producerEpoch: data.producerEpoch,
     controlProducerId: control.producerId,
+    controlProducerEpoch: 0,
+    formerControlIds: [],
   }
   await state.setIdentity(identity, { signal })
   return identity
@@ -167,7 +187,9 @@ export const prepareTopics = async ({
     const { final, held } = known
       ? await alignConfigs({ target, topic, known, configs, signal, on })
       : configs
-    states.set(topic, { sourceId, targetId: targetId ?? ids.get(topic) ?? NO_TOPIC_ID, starts, final, held })
+    const translated = known?.translated ?? []
+    const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
+    states.set(topic, { sourceId, targetId: id, starts, translated, final, held })
   }
   await state.setTopics(states, { signal })
   return states

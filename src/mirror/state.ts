@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type During, KmigError, Offset } from '../kit/index.ts'
-import type { StateTopic } from '../offsets/index.ts'
+import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
 
 const whole = z.string().regex(/^-?\d+$/)
@@ -17,20 +17,36 @@ const identity = z.object({
   producerId: whole.transform(BigInt),
   producerEpoch: z.number(),
   controlProducerId: whole.transform(BigInt),
+  /** Raised at each takeover: a marker of an older one that comes late is then refused. */
+  controlProducerEpoch: z.number().default(0),
+  /** Ids whose epochs were used up. */
+  formerControlIds: z.array(whole.transform(BigInt)).default([]),
 })
 export type Identity = z.output<typeof identity>
 
-/** A topic that this mirror made. `starts`: the source's log start that each partition was padded up to. */
+/**
+ * A topic that this mirror made. `starts`: the source's log start that each partition was padded up to, but for those in
+ * `translated`, whose first record stands at offset 0.
+ */
 const topicState = z.object({
   sourceId: z.string(),
   targetId: z.string(),
   starts: z.array(offset),
+  translated: z.array(z.number()).default([]),
   final: z.record(z.string(), z.string()),
   held: z.record(z.string(), z.string()),
 })
 export type TopicState = z.output<typeof topicState>
 
-const anchorState = z.object({ offset, epoch: z.number() })
+const anchorState = z
+  .object({ offset, ordinal: whole.transform(BigInt).optional(), epoch: z.number() })
+  .transform(({ offset, ordinal = offset, epoch }) => ({ offset, ordinal, epoch }))
+
+/** Where records of a partition stand elsewhere than on the source, from the first on; and why. */
+const shiftsState = z.object({
+  shifts: z.array(z.object({ source: offset, ordinal: whole.transform(BigInt), target: offset })),
+  why: z.string(),
+})
 
 /** Set when a cutover has moved the clients; a mirror must not write after that. */
 const cutoverState = z.object({ run: z.string(), at: z.string() })
@@ -60,6 +76,44 @@ export class MirrorState {
   }
   anchor(where: string): z.output<typeof anchorState> | undefined {
     return this.#read(`anchor/${where}`, anchorState)
+  }
+
+  /** What is kept of a partition's holes and shifts. */
+  map(where: string, beginning: Beginning): { map: OffsetMap; why: string | undefined } {
+    const texts: string[] = []
+    for (let text: string | undefined; ; texts.push(text)) {
+      text = this.#read(`map/${where}/${texts.length}`, z.string())
+      if (text === undefined) break
+    }
+    const kept = this.#read(`shifts/${where}`, shiftsState)
+    const runs = mapOf(OffsetMap.baseOf(beginning), texts, where)
+    const map = new OffsetMap(beginning, { runs, shifts: kept?.shifts ?? [], chunks: texts.length })
+    return { map, why: kept?.why }
+  }
+  /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
+  async setMaps(
+    lanes: readonly { where: string; map: OffsetMap; why: string }[],
+    during: During,
+  ): Promise<void> {
+    const parts = lanes.flatMap(({ where, map, why }) => {
+      const unkept = map.unkept()
+      if (!unkept) return []
+      const texts = unkept.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const)
+      // those that are no more go first: a map must never be kept in part with what comes after it from before
+      texts.sort(([, a], [, b]) => Number(a !== null) - Number(b !== null))
+      const shifts = unkept.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
+      return [{ unkept, entries: [...texts, ...(shifts ? [shifts] : [])] }]
+    })
+    try {
+      await this.#topic.put(
+        parts.flatMap(({ entries }) => entries),
+        during,
+      )
+    } catch (e) {
+      for (const { unkept } of parts) unkept.failed()
+      throw e
+    }
+    for (const { unkept } of parts) unkept.kept()
   }
 
   async setIdentity(value: Identity, during: During): Promise<void> {

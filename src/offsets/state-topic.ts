@@ -20,6 +20,13 @@ export const stateTopicOf = (mirror: string): string => `__kmig.${mirror}`
 const TIMEOUT_MS = 30_000
 const NOTHING = Buffer.alloc(0)
 const PART_BYTES = 4 << 20
+/** Small segments: only closed ones are compacted, and every start reads the whole topic. */
+const STATE_CONFIGS = {
+  'cleanup.policy': 'compact',
+  'compression.type': 'producer',
+  'segment.bytes': '16777216',
+  'min.cleanable.dirty.ratio': '0.1',
+}
 /** More would make a batch that a broker with default limits refuses. */
 const PUT_RECORDS = 2_000
 
@@ -59,7 +66,7 @@ export class StateTopic {
           name: topic,
           partitions: 1,
           replicationFactor,
-          configs: { 'cleanup.policy': 'compact', 'compression.type': 'producer' },
+          configs: STATE_CONFIGS,
         },
       ],
       during,

@@ -79,8 +79,7 @@ describe('the map of a partition', () => {
         const keep = () => {
           const unkept = map.unkept()
           if (!unkept) return
-          for (const { chunk, text } of unkept.texts)
-            text === null ? texts.splice(chunk) : (texts[chunk] = text)
+          for (const { chunk, text } of unkept.texts) texts.splice(chunk, 1, ...(text === null ? [] : [text]))
           shifts = unkept.shifts ?? shifts
           unkept.kept()
         }
