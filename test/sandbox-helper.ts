@@ -14,6 +14,16 @@ import {
 export const OLD: Spec = { kind: 'kafka-zk', version: '3.9.2', brokers: 1 }
 export const NEW: Spec = { kind: 'kraft', version: '4.3.1', brokers: 1, ensemble: 1 }
 
+/** Broker properties that switch ACLs on, for a test whose own connections may do everything. */
+export const authorizer = (kind: Spec['kind']): Record<string, string> => ({
+  'authorizer.class.name':
+    kind === 'kraft'
+      ? 'org.apache.kafka.metadata.authorizer.StandardAuthorizer'
+      : 'kafka.security.authorizer.AclAuthorizer',
+  'super.users': 'User:ANONYMOUS',
+  'allow.everyone.if.no.acl.found': 'true',
+})
+
 export const sandboxOptions = (): SandboxOptions => ({
   root: join(tmpdir(), 'kmig-test'),
   ...sandboxEnvironment(process.env),

@@ -10,6 +10,7 @@ import {
 import type { Api, ResponseOf } from './api.ts'
 import type { Tolerance } from './by-leader.ts'
 import type { Connection, ConnectionOptions } from './connection.ts'
+import { type FoundCoordinator, findCoordinators } from './coordinators.ts'
 import { brokerError, isRetriable, kafkaErrorOf } from './errors.ts'
 import {
   type DeleteRecordsAsk,
@@ -22,7 +23,7 @@ import {
   type OffsetAsk,
 } from './fan-out.ts'
 import { Links } from './links.ts'
-import { FindCoordinator, Metadata } from './messages/index.ts'
+import { Metadata } from './messages/index.ts'
 import { type Leader, Routes, type TopicMetadata } from './routes.ts'
 
 export type Broker = { nodeId: number; host: string; port: number; rack: string | null }
@@ -191,7 +192,7 @@ export class Cluster implements AsyncDisposable {
   /** Asks the coordinator of a group. */
   coordinator<Q, S>(group: string, api: Api<Q, S>, request: Q, options: RequestOptions<S> = {}): Promise<S> {
     return this.retrying(options, async (attempt, left) => {
-      if (attempt > 0) this.#coordinators.delete(group)
+      if (attempt > 0) this.forgetCoordinators([group])
       const nodeId = await this.coordinatorOf(group, left)
       return this.#ask(await this.connection(nodeId, 'control', options.signal), api, request, options)
     })
@@ -199,18 +200,33 @@ export class Cluster implements AsyncDisposable {
 
   /** The node id of a group's coordinator, from memory if it has been looked up. */
   async coordinatorOf(group: string, options: AskOptions = {}): Promise<number> {
-    const known = this.#coordinators.get(group)
-    if (known !== undefined && this.brokers.has(known)) return known
-    const answer = await this.any(
-      FindCoordinator,
-      { key: group, keyType: 0, keys: [group] },
-      { ...options, errorOf: a => a.coordinators[0]?.errorCode ?? a.errorCode },
+    return this.retrying(options, async (_, left) => {
+      const found = (await this.coordinatorsOf([group], left)).get(group)
+      if (found?.kind === 'node') return found.nodeId
+      throw found?.error ?? brokerError(-1, `the coordinator of group '${group}'`)
+    })
+  }
+
+  /** The coordinators of many groups, from memory where they have been looked up; others in as few requests as can be. */
+  async coordinatorsOf(
+    groups: readonly string[],
+    options: AskOptions = {},
+  ): Promise<Map<string, FoundCoordinator>> {
+    const known = (group: string) => this.brokers.has(this.#coordinators.get(group) ?? -1)
+    const found = await findCoordinators(this, [...new Set(groups.filter(group => !known(group)))], options)
+    const strange = [...found.values()].some(each => each.kind === 'node' && !this.brokers.has(each.nodeId))
+    if (strange) await this.metadata([], options)
+    for (const [group, each] of found) if (each.kind === 'node') this.#coordinators.set(group, each.nodeId)
+    return new Map(
+      groups.map(group => {
+        const nodeId = this.#coordinators.get(group) ?? -1
+        return [group, found.get(group) ?? { kind: 'node', nodeId }]
+      }),
     )
-    const { errorCode, errorMessage, nodeId } = answer.coordinators[0] ?? answer
-    if (errorCode !== 0) throw brokerError(errorCode, `the coordinator of group '${group}'`, errorMessage)
-    if (!this.brokers.has(nodeId)) await this.metadata([], options)
-    this.#coordinators.set(group, nodeId)
-    return nodeId
+  }
+  /** The next question about these groups looks their coordinators up anew. */
+  forgetCoordinators(groups: readonly string[]): void {
+    for (const group of groups) this.#coordinators.delete(group)
   }
 
   /** The next question for a group looks its coordinator up again. */

@@ -1,15 +1,19 @@
-import { inFlight, isKmigError } from '../kit/index.ts'
+import { isKmigError } from '../kit/index.ts'
+import { byCoordinator } from './by-coordinator.ts'
 import { byTopic, flatten } from './by-leader.ts'
-import type { AskOptions, Cluster } from './cluster.ts'
+import { type AskOptions, type Cluster, REQUEST_MS } from './cluster.ts'
 import { brokerError, ERROR, isRetriable } from './errors.ts'
-import { DescribeGroups, ListGroups, OffsetCommit, OffsetFetch } from './messages/index.ts'
-
-/** Groups at work at a time; their requests share connections. */
-const DEPTH = 16
+import {
+  ConsumerGroupDescribe,
+  DescribeGroups,
+  ListGroups,
+  OffsetCommit,
+  OffsetFetch,
+} from './messages/index.ts'
 
 export type Group = {
   groupId: string
-  /** 'consumer', 'connect', ..., or empty if nobody ever joined. */
+  /** 'consumer', 'connect', 'share', ..., or empty if nobody ever joined. */
   protocolType: string
   /** 'Empty', 'Stable', 'PreparingRebalance', ...; empty from brokers before 2.6. */
   state: string
@@ -38,29 +42,49 @@ export type GroupDescription = {
   members: GroupMember[]
 }
 
-/** State and members of groups of the classic protocol; one that does not exist is in state 'Dead'. */
+const DESCRIBED_AT_ONCE = 100
+
+/**
+ * State and members of groups, of the classic and of the new consumer protocol; one that does not exist is in state
+ * 'Dead'. Throws the first error that does not pass.
+ */
 export const describeGroups = async (
   cluster: Cluster,
   groupIds: readonly string[],
   options: AskOptions = {},
 ): Promise<GroupDescription[]> => {
-  const ask = async (groupId: string): Promise<GroupDescription> => {
-    const answer = await cluster.coordinator(
-      groupId,
-      DescribeGroups,
-      { groups: [groupId] },
-      { ...options, errorOf: ({ groups }) => groups[0]?.errorCode ?? 0 },
-    )
-    const [group] = answer.groups
-    if (group?.errorCode !== 0) throw brokerError(group?.errorCode ?? -1, `group '${groupId}'`)
-    const members = group.members.map(({ memberId, clientId, clientHost }) => ({
-      memberId,
-      clientId,
-      clientHost,
-    }))
-    return { groupId, state: group.state, protocolType: group.protocolType, members }
-  }
-  return await collect(groupIds, ask, options)
+  const what = 'description'
+  const outcomes = await byCoordinator(cluster, groupIds, options, {
+    what,
+    size: DESCRIBED_AT_ONCE,
+    send: async (to, groups) => {
+      const limits = { timeoutMs: options.timeoutMs ?? REQUEST_MS, signal: options.signal }
+      const classic = (await to.send(DescribeGroups, { groups }, limits)).groups
+      // A broker says of a group of the new protocol that there is none of the classic one (KIP-848).
+      const unknown = classic.filter(({ errorCode, state }) => errorCode === 0 && state === 'Dead')
+      const ask = unknown.length > 0 && to.supports(ConsumerGroupDescribe) !== undefined
+      const modern = ask
+        ? await to.send(ConsumerGroupDescribe, { groups: unknown.map(({ groupId }) => groupId) }, limits)
+        : { groups: [] }
+      const newer = new Map(modern.groups.map(group => [group.groupId, group] as const))
+      return classic.map(({ groupId, errorCode, state, protocolType, members }) => {
+        const group = newer.get(groupId)
+        const value =
+          group?.errorCode === 0
+            ? { groupId, state: group.state, protocolType: 'consumer', members: group.members.map(named) }
+            : { groupId, state, protocolType, members: members.map(named) }
+        return { groupId, errorCode, value }
+      })
+    },
+  })
+  return groupIds.map(groupId => {
+    const outcome = outcomes.get(groupId)
+    if (outcome?.kind !== 'ok') throw outcome?.error ?? brokerError(-1, `${what} of group '${groupId}'`)
+    return outcome.value
+  })
+}
+const named = ({ memberId, clientId, clientHost }: GroupMember): GroupMember => {
+  return { memberId, clientId, clientHost }
 }
 
 /** A committed offset: the next record that the group will read. */
@@ -77,45 +101,50 @@ export type GroupOffsetsOptions = AskOptions & {
   refused?: ((groupId: string, error: Error) => void) | undefined
 }
 
+/** Groups per request, from brokers that take several (3.0); their offsets come in one answer. */
+const FETCHED_AT_ONCE = 500
+const SEVERAL_GROUPS = 8
+
 /** What groups have committed, keyed by group; a group that does not exist has no rows. */
 export const groupOffsets = async (
   cluster: Cluster,
   groupIds: readonly string[],
   { refused, ...options }: GroupOffsetsOptions = {},
 ): Promise<Map<string, CommittedOffset[]>> => {
-  const ask = async (groupId: string): Promise<[string, CommittedOffset[]]> => {
-    const answer = await cluster.coordinator(
-      groupId,
-      OffsetFetch,
-      { groupId, topics: null, groups: [{ groupId, topics: null }] },
-      { ...options, errorOf: a => a.groups[0]?.errorCode ?? a.errorCode },
-    )
-    const { errorCode, topics } = answer.groups[0] ?? answer
-    const rows = flatten(topics)
-    const code = errorCode || (rows.find(row => row.errorCode !== 0)?.errorCode ?? 0)
-    if (code !== 0) throw brokerError(code, `offsets of group '${groupId}'`)
-    return [groupId, rows.filter(row => row.offset >= 0n).map(withoutError)]
+  const outcomes = await byCoordinator(cluster, groupIds, options, {
+    what: 'offsets',
+    size: FETCHED_AT_ONCE,
+    send: async (to, groups) => {
+      const limits = { timeoutMs: options.timeoutMs ?? REQUEST_MS, signal: options.signal }
+      const ask = async (share: readonly string[]) => {
+        const [groupId = ''] = share
+        const several = share.map(each => ({ groupId: each, topics: null }))
+        const answer = await to.send(OffsetFetch, { groupId, topics: null, groups: several }, limits)
+        return answer.groups.length > 0 ? answer.groups : [{ ...answer, groupId }]
+      }
+      const together = (to.supports(OffsetFetch) ?? 0) >= SEVERAL_GROUPS
+      const answers = await Promise.all(together ? [ask(groups)] : groups.map(group => ask([group])))
+      return answers.flat().map(({ groupId, errorCode, topics }) => {
+        const rows = flatten(topics)
+        const code = errorCode || (rows.find(row => row.errorCode !== 0)?.errorCode ?? 0)
+        return {
+          groupId,
+          errorCode: code,
+          value: rows.filter(row => row.offset >= 0n).map(withoutError),
+        }
+      })
+    },
+  })
+  const found = new Map<string, CommittedOffset[]>()
+  for (const [groupId, outcome] of outcomes) {
+    if (outcome.kind === 'ok') found.set(groupId, outcome.value)
+    else if (refused && isKmigError(outcome.error, 'BROKER', 'AUTHORIZATION')) refused(groupId, outcome.error)
+    else throw outcome.error
   }
-  const tolerant = (groupId: string) =>
-    ask(groupId).catch(e => {
-      if (!refused || !isKmigError(e, 'BROKER', 'AUTHORIZATION')) throw e
-      refused(groupId, e)
-      return undefined
-    })
-  return new Map((await collect(groupIds, tolerant, options)).filter(each => each !== undefined))
+  return found
 }
 const withoutError = ({ topic, partition, offset, leaderEpoch, metadata }: CommittedOffset) => {
   return { topic, partition, offset, leaderEpoch, metadata }
-}
-
-const collect = async <T>(
-  groupIds: readonly string[],
-  ask: (groupId: string) => Promise<T>,
-  { signal = new AbortController().signal }: AskOptions,
-): Promise<T[]> => {
-  const found: T[] = []
-  for await (const each of inFlight(groupIds, DEPTH, ask, signal)) found.push(each)
-  return found
 }
 
 export type CommitResult = { topic: string; partition: number; errorCode: number }

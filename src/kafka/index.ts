@@ -1,3 +1,4 @@
+export { type Acl, createAcls, deleteAcls, listAcls } from './acls.ts'
 export { type Api, type ApiTable, api, type RequestOf, type ResponseOf } from './api.ts'
 export {
   type AskOptions,
@@ -45,6 +46,8 @@ export * from './kafka-js.ts'
 export { Lease, type Moment, moment } from './lease.ts'
 export { type Member, Membership, type MembershipOptions, type Tenure } from './membership.ts'
 export * from './messages/index.ts'
+export { listQuotas, type Quota, type QuotaEntity, quotaKey, setQuotas } from './quotas.ts'
 export * from './records/index.ts'
 export { type Leader, type PartitionMetadata, partitionKey, type TopicMetadata } from './routes.ts'
+export { listScramUsers, type ScramUser } from './scram-users.ts'
 export { createPartitions, createTopics, deleteTopics, type NewTopic } from './topics.ts'

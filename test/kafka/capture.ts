@@ -1,21 +1,29 @@
 /**
  * Records what kmig and real brokers say to each other, every API in every version that both speak, into
- * fixtures/wire/kafka-<version>.json: `node test/kafka/capture.ts [version...]`. See fixtures/wire/README.md.
+ * fixtures/wire/kafka-<version>.json: `node test/kafka/capture.ts [version...] [api...]`; with APIs named, the others keep
+ * what they have. See fixtures/wire/README.md.
  */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import {
+  AlterClientQuotas,
   type ApiTable,
   ApiVersions,
   Cluster,
   Connection,
+  ConsumerGroupDescribe,
+  CreateAcls,
   CreatePartitions,
   CreateTopics,
   createTopics,
+  DeleteAcls,
   DeleteRecords,
   DeleteTopics,
+  DescribeAcls,
+  DescribeClientQuotas,
   DescribeConfigs,
   DescribeGroups,
+  DescribeUserScramCredentials,
   encodeBatch,
   Fetch,
   FindCoordinator,
@@ -35,15 +43,17 @@ import {
   SyncGroup,
   WriteTxnMarkers,
 } from '../../src/kafka/index.ts'
-import { type HostPort, parseBootstrap } from '../../src/kit/index.ts'
+import { type HostPort, parseBootstrap, sleep } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index.ts'
 import { Reader } from '../../src/wire/index.ts'
-import { sandboxOptions } from '../sandbox-helper.ts'
+import { authorizer, sandboxOptions } from '../sandbox-helper.ts'
+import { joinNewGroup } from './new-group.ts'
+import { setScramUser } from './scram-user.ts'
 
 const SPECS: Spec[] = [
-  { kind: 'kafka-zk', version: '2.8.2', brokers: 1 },
-  { kind: 'kafka-zk', version: '3.9.2', brokers: 1 },
-  { kind: 'kraft', version: '4.3.1', brokers: 1 },
+  { kind: 'kafka-zk', version: '2.8.2', brokers: 1, config: authorizer('kafka-zk') },
+  { kind: 'kafka-zk', version: '3.9.2', brokers: 1, config: authorizer('kafka-zk') },
+  { kind: 'kraft', version: '4.3.1', brokers: 1, config: authorizer('kraft') },
 ]
 
 const KMIG = { clientSoftwareName: 'kmig', clientSoftwareVersion: '0.1.0' }
@@ -93,6 +103,8 @@ const record = async (server: SandboxCluster): Promise<Recorded[]> => {
   await consumer.subscribe({ topics: ['orders'] })
   await consumer.run({ eachMessage: async () => {} })
   await cluster.coordinatorOf('emptied')
+  await setScramUser(cluster, 'reader', 'a-password')
+  if (server.spec.version === '4.3.1') await joinNewGroup(cluster, 'modern', ['orders'])
   try {
     return await play(broker)
   } finally {
@@ -246,6 +258,7 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
       { groupId: 'nobody', topics: [{ topic: 'orders', partitions: [0] }] },
     ],
   })
+  await sweep(ConsumerGroupDescribe, { groups: ['modern', 'readers', 'nobody'] })
   await sweep(ListGroups, {})
   await sweep(DescribeGroups, { groups: ['readers', 'nobody'] })
   const member = (version: number) => ({ groupId: `shared-${version}`, groupInstanceId: `one-${version}` })
@@ -300,6 +313,30 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
       { type: 2, name: 'txn', configs: [{ name: 'retention.ms', operation: 0, value: 'soon' }] },
     ],
   })
+  const acl = { resourceType: 2, name: 'ord', patternType: 4, principal: 'User:a', host: '*' }
+  await sweep(CreateAcls, {
+    creations: [
+      { ...acl, operation: 3, permission: 3 },
+      { ...acl, name: '', operation: 99, permission: 3 },
+    ],
+  })
+  const any = { resourceType: 1, name: null, patternType: 1, principal: null, host: null }
+  await sweep(DescribeAcls, { ...any, operation: 1, permission: 1 })
+  await sweep(DeleteAcls, { filters: [{ ...any, operation: 4, permission: 1 }] })
+  const entity = [
+    { type: 'user', name: 'a' },
+    { type: 'client-id', name: null },
+  ]
+  await sweep(AlterClientQuotas, {
+    entries: [
+      { entity, ops: [{ key: 'request_percentage', value: 12.5 }] },
+      { entity: [{ type: 'user', name: 'b' }], ops: [{ key: 'no_such_rate', value: 1 }] },
+    ],
+  })
+  const quotas = () => connection.send(DescribeClientQuotas, { components: [] }, limits)
+  while (!(await quotas()).entries?.length) await sleep(50) // a KRaft broker learns of them later
+  await sweep(DescribeClientQuotas, { components: [] })
+  await sweep(DescribeUserScramCredentials, { users: null })
   await sweep(CreateTopics, version => ({
     topics: [
       {
@@ -323,12 +360,18 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
   return recorded
 }
 
-const wanted = process.argv.slice(2)
+const wanted = process.argv.slice(2).filter(arg => /^\d/.test(arg))
+const apis = process.argv.slice(2).filter(arg => !/^\d/.test(arg))
 await using sandbox = await Sandbox.open(sandboxOptions())
 for (const spec of SPECS.filter(({ version }) => wanted.length === 0 || wanted.includes(version))) {
   await using server = await sandbox.start(spec)
-  const recorded = await record(server)
   const file = new URL(`../../fixtures/wire/kafka-${spec.version}.json`, import.meta.url)
+  const all = await record(server)
+  const kept = apis.length > 0 ? (JSON.parse(await readFile(file, 'utf8')) as Recorded[]) : []
+  const recorded = [
+    ...kept.filter(({ api }) => !apis.includes(api)),
+    ...all.filter(({ api }) => apis.length === 0 || apis.includes(api)),
+  ]
   const rows = recorded.map(row => JSON.stringify(row)).join(',\n')
   await writeFile(file, `[\n${rows}\n]\n`)
   process.stderr.write(`kafka ${spec.version}: ${recorded.length} exchanges\n`)

@@ -4,12 +4,13 @@ import {
   commitOffsets,
   createTopics,
   ERROR,
+  groupOffsets,
   InitProducerId,
   LATEST,
   listGroups,
   NO_TOPIC_ID,
 } from '../../src/kafka/index.ts'
-import { type Asked, FakeBroker, type Handler } from './fake-broker.ts'
+import { type Asked, apiVersions, FakeBroker, type Handler } from './fake-broker.ts'
 
 const code = (expected: string, message: RegExp = /./) =>
   expect.objectContaining({ code: expected, message: expect.stringMatching(message) })
@@ -47,6 +48,9 @@ class FakeCluster implements AsyncDisposable {
     for (let i = 0; i < size; i++)
       cluster.brokers.push(await FakeBroker.listen({ Metadata, ListOffsets, ...handlers }))
     return cluster
+  }
+  handle(api: string, handler: Handler): void {
+    for (const broker of this.brokers) broker.handlers[api] = handler
   }
   nodeId(broker: FakeBroker): number {
     return this.brokers.indexOf(broker) + 1
@@ -357,5 +361,85 @@ describe('requests find who can answer', () => {
     })
     await using cluster = await fake.open()
     expect((await listGroups(cluster)).map(({ groupId }) => groupId)).toEqual(['g1', 'g2'])
+  })
+})
+
+describe('many groups are asked of their coordinators', () => {
+  const names = Array.from({ length: 700 }, (_, i) => `g${i}`)
+  const homeOf = (group: string) => (Number(group.slice(1)) % 2) + 1
+  const coordinators = (fake: FakeCluster) => (asked: Asked) => {
+    const { key, keys } = asked.request as { key: string; keys: string[] }
+    const found = (group: string) => {
+      const { host, port } = fake.broker(homeOf(group)).address
+      return { key: group, nodeId: homeOf(group), host, port, errorCode: 0, errorMessage: null }
+    }
+    asked.reply({ throttleTimeMs: 0, ...found(key || 'g0'), coordinators: keys.map(found) })
+  }
+  const committed = (group: string) => [
+    {
+      topic: 't',
+      partitions: [
+        { partition: 0, offset: BigInt(group.slice(1)), leaderEpoch: 3, metadata: 'm', errorCode: 0 },
+        { partition: 1, offset: -1n, metadata: null, errorCode: 0 },
+      ],
+    },
+  ]
+  const offsets =
+    (errorOf: (asked: Asked, group: string) => number = () => 0) =>
+    (asked: Asked) => {
+      const { groupId, groups } = asked.request as { groupId: string; groups: { groupId: string }[] }
+      const one = (id: string) => ({ groupId: id, errorCode: errorOf(asked, id), topics: committed(id) })
+      const all = groups.map(each => one(each.groupId))
+      asked.reply({ throttleTimeMs: 0, ...(groupId ? one(groupId) : {}), groups: all })
+    }
+
+  test('700 of them with a handful of requests', async () => {
+    await using fake = await FakeCluster.listen(2)
+    fake.handle('FindCoordinator', coordinators(fake))
+    fake.handle('OffsetFetch', offsets())
+    await using cluster = await fake.open()
+    const found = await groupOffsets(cluster, names)
+    expect(found.size).toBe(700)
+    expect(found.get('g77')).toEqual([
+      { topic: 't', partition: 0, offset: 77n, leaderEpoch: 3, metadata: 'm' },
+    ])
+    expect([fake.asked('FindCoordinator'), fake.asked('OffsetFetch')]).toEqual([1, 2])
+  })
+
+  test('one by one where brokers take no more', async () => {
+    const old = { FindCoordinator: 3, OffsetFetch: 7 }
+    await using fake = await FakeCluster.listen(2, { ApiVersions: ({ reply }) => reply(apiVersions(old)) })
+    fake.handle('FindCoordinator', coordinators(fake))
+    fake.handle('OffsetFetch', offsets())
+    await using cluster = await fake.open()
+    const found = await groupOffsets(cluster, names.slice(0, 40))
+    expect([...found].map(([group, rows]) => [group, rows[0]?.offset])).toEqual(
+      expect.arrayContaining(names.slice(0, 40).map((group, i) => [group, BigInt(i)])),
+    )
+    expect([fake.asked('FindCoordinator'), fake.asked('OffsetFetch')]).toEqual([40, 40])
+  })
+
+  test('those alone again whose coordinator moved; one that is refused keeps no other back', async () => {
+    const moved = new Set<string>()
+    await using fake = await FakeCluster.listen(2)
+    fake.handle('FindCoordinator', coordinators(fake))
+    fake.handle(
+      'OffsetFetch',
+      offsets((_, group) => {
+        if (group === 'g5') return 30
+        if (group !== 'g8' || moved.has(group)) return 0
+        moved.add(group)
+        return ERROR.NOT_COORDINATOR
+      }),
+    )
+    await using cluster = await fake.open()
+    const refused: string[] = []
+    const found = await groupOffsets(cluster, names.slice(0, 20), {
+      refused: (group, { message }) => refused.push(`${group}: ${message}`),
+    })
+    expect(found.get('g8')?.[0]?.offset).toBe(8n)
+    expect(found.size).toBe(19)
+    expect(refused).toEqual([expect.stringMatching(/g5: offsets of group 'g5': GROUP_AUTHORIZATION_FAILED/)])
+    expect(fake.asked('OffsetFetch')).toBe(3)
   })
 })

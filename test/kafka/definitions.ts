@@ -1,8 +1,9 @@
 /**
  * Reduces Apache Kafka's message definitions to what a layout needs, for the APIs that kmig speaks:
  * `node test/kafka/definitions.ts <folder of *Request.json and *Response.json>` writes fixtures/wire/definitions.json.
+ * APIs that the folder lacks keep the row that they have.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 export type FieldDefinition = {
@@ -22,8 +23,10 @@ export type Definition = {
   response: FieldDefinition[]
 }
 
-const keep = (field: FieldDefinition): FieldDefinition => {
-  const { name, type, versions, nullableVersions, taggedVersions, tag, fields } = field
+type Shared = readonly { name: string; fields: FieldDefinition[] }[]
+const keep = (field: FieldDefinition, shared: Shared = []): FieldDefinition => {
+  const { name, type, versions, nullableVersions, taggedVersions, tag } = field
+  const fields = field.fields ?? shared.find(each => each.name === type.replace('[]', ''))?.fields
   return {
     name,
     type,
@@ -31,7 +34,7 @@ const keep = (field: FieldDefinition): FieldDefinition => {
     ...(nullableVersions === undefined ? {} : { nullableVersions }),
     ...(tag === undefined ? {} : { tag }),
     ...(taggedVersions === undefined ? {} : { taggedVersions }),
-    ...(fields === undefined ? {} : { fields: fields.map(keep) }),
+    ...(fields === undefined ? {} : { fields: fields.map(each => keep(each, shared)) }),
   }
 }
 
@@ -40,18 +43,27 @@ if (import.meta.main) {
   const { TABLES } = await import('./fake-broker.ts')
   const read = (name: string) => {
     const text = readFileSync(join(folder, `${name}.json`), 'utf8').replaceAll(/^\s*\/\/.*$/gm, '')
-    return JSON.parse(text) as { apiKey: number; flexibleVersions: string; fields: FieldDefinition[] }
+    return JSON.parse(text) as {
+      apiKey: number
+      flexibleVersions: string
+      fields: FieldDefinition[]
+      commonStructs?: Shared
+    }
   }
+  const file = new URL('../../fixtures/wire/definitions.json', import.meta.url)
+  const known = JSON.parse(readFileSync(file, 'utf8')) as Definition[]
   const all = TABLES.map(({ name }): Definition => {
+    const old = known.find(({ api }) => api === name)
+    if (old && !existsSync(join(folder, `${name}Request.json`))) return old
     const [request, response] = [read(`${name}Request`), read(`${name}Response`)]
     return {
       api: name,
       key: request.apiKey,
       flexibleVersions: request.flexibleVersions,
-      request: request.fields.map(keep),
-      response: response.fields.map(keep),
+      request: request.fields.map(each => keep(each, request.commonStructs)),
+      response: response.fields.map(each => keep(each, response.commonStructs)),
     }
   })
   const rows = all.map(row => JSON.stringify(row)).join(',\n')
-  writeFileSync(new URL('../../fixtures/wire/definitions.json', import.meta.url), `[\n${rows}\n]\n`)
+  writeFileSync(file, `[\n${rows}\n]\n`)
 }

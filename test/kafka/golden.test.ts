@@ -130,5 +130,45 @@ describe('answers say what the broker meant', () => {
         errorMessage: expect.stringContaining('retention.ms'),
       })
     })
+    test(`${broker}: a prefixed ACL, an operation that there is not, and what was deleted`, () => {
+      const acl = { principal: 'User:a', host: '*', operation: 3, permission: 3 }
+      expect(answer(broker, 'CreateAcls')).toMatchObject({
+        results: [{ errorCode: 0 }, { errorCode: expect.toSatisfy((code: number) => code !== 0) }],
+      })
+      expect(answer(broker, 'DescribeAcls')).toMatchObject({
+        errorCode: 0,
+        resources: [{ resourceType: 2, name: 'ord', patternType: 4, acls: [acl] }],
+      })
+      expect(answer(broker, 'DeleteAcls')).toMatchObject({ results: [{ errorCode: 0, matches: [] }] })
+    })
+    test(`${broker}: a quota of a user with any client id, and a key that there is not`, () => {
+      const { entries } = answer(broker, 'AlterClientQuotas') as { entries: { errorCode: number }[] }
+      expect(entries.map(({ errorCode }) => errorCode === 0).sort()).toEqual([false, true])
+      const found = answer(broker, 'DescribeClientQuotas') as { entries: { entity: { type: string }[] }[] }
+      const [quota] = found.entries
+      expect(quota).toMatchObject({ values: [{ key: 'request_percentage', value: 12.5 }] })
+      expect(quota?.entity.toSorted((a, b) => (a.type < b.type ? -1 : 1))).toEqual([
+        { type: 'client-id', name: null },
+        { type: 'user', name: 'a' },
+      ])
+    })
+    test(`${broker}: a user with a SCRAM credential`, () => {
+      const credentials = [{ mechanism: 1, iterations: 4_096 }]
+      expect(answer(broker, 'DescribeUserScramCredentials')).toMatchObject({
+        errorCode: 0,
+        results: [{ user: 'reader', errorCode: 0, credentials }],
+      })
+    })
   }
+  test('a live group of the new protocol, one of the classic protocol, and one that there is not', () => {
+    const value = answer('4.3.1', 'ConsumerGroupDescribe') as { groups: { groupId: string }[] }
+    const groups = new Map(value.groups.map(group => [group.groupId, group]))
+    expect(groups.get('modern')).toMatchObject({
+      errorCode: 0,
+      state: 'Stable',
+      members: [{ clientId: 'kmig', topics: ['orders'], assignment: { topics: [{ topic: 'orders' }] } }],
+    })
+    expect(groups.get('readers')).toMatchObject({ errorCode: 69 })
+    expect(groups.get('nobody')).toMatchObject({ errorCode: 69 })
+  })
 })
