@@ -5,7 +5,7 @@ import {
   agrees,
   eventText,
   JUTE_MAXBUFFER,
-  progressText,
+  moveOf,
   type Report,
   reportShape,
   reportText,
@@ -19,7 +19,7 @@ const view: View<ZkCopyEvent, Report> = {
   human: reportText,
   exit: report => (report.check && !agrees(report) ? EXIT.difference : EXIT.ok),
   say: eventText,
-  move: event => (event.kind === 'progress' ? { text: progressText(event) } : undefined),
+  move: moveOf,
 }
 
 export default class ZkCopy extends BaseCommand {
@@ -30,6 +30,7 @@ export default class ZkCopy extends BaseCommand {
   static override examples = [
     '<%= config.bin %> zkcopy --from 10.0.0.1:2181/kafka --to 10.0.1.1:2181/kafka',
     '<%= config.bin %> zkcopy --from old --to new --since 2026-01-31T08:00:00Z --batch 500',
+    '<%= config.bin %> zkcopy --state app.state --tail --until-quiet 2s',
     '<%= config.bin %> zkcopy --check',
   ]
   static override flags = {
@@ -49,7 +50,20 @@ export default class ZkCopy extends BaseCommand {
     }),
     state: Flags.string({ summary: 'file that keeps how far the last run got', helpValue: '<file>' }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
-    rate: countFlag({ summary: 'most operations written a second; default no limit' }),
+    rate: Flags.string({
+      summary:
+        'most written a second: 2000 (operations), 5MB/s (bytes), or both; pauses while the target is slow',
+      multiple: true,
+      helpValue: '<rate>',
+    }),
+    tail: Flags.boolean({
+      summary: 'follow the source after the copy, until SIGINT, SIGTERM or --until-quiet',
+      exclusive: ['check', 'since'],
+    }),
+    'until-quiet': durationFlag({
+      summary: 'end --tail when the source had no change for so long',
+      dependsOn: ['tail'],
+    }),
     acl: Flags.option({
       summary: "full: each znode's own; sample, uniform: the root's for all; open: anybody",
       options: ACL_MODES,

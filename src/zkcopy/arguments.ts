@@ -4,6 +4,7 @@ import { parseMaxDelete } from './delete.ts'
 import { endOf } from './end.ts'
 import { pathFilter } from './filter.ts'
 import type { ZkCopyOptions } from './options.ts'
+import { parseRate } from './rate.ts'
 import { parseSince } from './since.ts'
 
 /** What a user writes, by the names of the flags; `from` and `to` are connect strings. */
@@ -16,7 +17,9 @@ export type ZkCopyArguments = {
   overlap: number
   state?: string | undefined
   batch: number
-  rate?: number | undefined
+  rate?: readonly string[] | undefined
+  tail: boolean
+  'until-quiet'?: number | undefined
   acl: AclMode
   'acl-map'?: readonly string[] | undefined
   include?: readonly string[] | undefined
@@ -38,7 +41,8 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     filter: pathFilter(flags.include, flags.exclude),
     state: flags.state,
     batch: flags.batch,
-    rate: flags.rate,
+    rate: parseRate(flags.rate),
+    tail: flags.tail ? { untilQuietMs: flags['until-quiet'] } : undefined,
     acl: flags.acl,
     aclMap: parseAclMap(flags['acl-map']),
     check: flags.check,

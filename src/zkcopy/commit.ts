@@ -1,7 +1,7 @@
 import { inFlight, isKmigError, type KmigError } from '../kit/index.ts'
 import { CODE, codeError, MULTI_BYTES, multi, opBytes, setAcl, type ZkSession } from '../zookeeper/index.ts'
 import { type Batch, type BatchLimits, type Change, pack } from './change.ts'
-import { type Pace, paced } from './pace.ts'
+import { type Pace, UNPACED } from './pace.ts'
 import { type RepairOptions, repair } from './repair.ts'
 import type { Tally } from './tally.ts'
 
@@ -14,7 +14,14 @@ export type CommitOptions = Omit<RepairOptions, 'send'> & {
   limits: BatchLimits
   /** Holds writes back; undefined lets them go as they come. */
   pace?: Pace | undefined
+  /** Awaited before each batch goes out; calls are answered in their order. */
+  before?: ((batch: Batch) => Promise<void>) | undefined
 }
+
+const sizeOf = ({ ops, acls }: Batch): number => ops.length + acls.length
+const bytesOf = ({ ops, acls }: Batch): number =>
+  ops.reduce((sum, op) => sum + opBytes(op), 0) +
+  acls.reduce((sum, { path, acl }) => sum + path.length + acl.length, 0)
 
 /**
  * Writes changes in their order. A batch that failed, or whose answer was lost, is put right from a fresh read before
@@ -25,12 +32,16 @@ export const commit = async (
   changes: AsyncIterable<readonly Change[]> | Iterable<readonly Change[]>,
   options: CommitOptions,
 ): Promise<void> => {
-  const pace = options.pace ?? paced(undefined)
+  const { pace = UNPACED, before, signal } = options
   const send = async (batch: Batch): Promise<Outcome> => {
-    await pace(batch.ops.length + batch.acls.length, options.signal)
-    return await sendBatch(batch, options)
+    await pace.turn({ operations: sizeOf(batch), bytes: bytesOf(batch) }, signal)
+    await before?.(batch)
+    const sentAt = performance.now()
+    const outcome = await sendBatch(batch, options)
+    if (outcome.open.length === 0) pace.took(performance.now() - sentAt, sizeOf(batch))
+    return outcome
   }
-  for await (const outcome of inFlight(pack(changes, options.limits), WINDOW, send, options.signal)) {
+  for await (const outcome of inFlight(pack(changes, options.limits), WINDOW, send, signal)) {
     if (outcome.open.length > 0) await repair(outcome, { ...options, send })
   }
 }

@@ -5,7 +5,7 @@ import type { Tally } from './tally.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 
 /** How much of the target a run may delete: a number of znodes, or a part of those that it has. */
-export type MaxDelete = { kind: 'count'; count: number } | { kind: 'part'; part: number }
+export type MaxDelete = { kind: 'count'; count: number } | { kind: 'part'; part: number; atLeast?: number }
 
 /** `500` or `5%`. Throws USAGE. */
 export const parseMaxDelete = (text: string): MaxDelete => {
@@ -65,9 +65,14 @@ export const deletions = async (
 }
 
 /** Throws ZK_TOO_MANY_DELETES when more would go than was allowed. */
-export const guardDeletes = (count: number, limit: MaxDelete, { onTarget }: Tally): void => {
+export const guardDeletes = (
+  count: number,
+  limit: MaxDelete,
+  { onTarget }: Pick<Tally, 'onTarget'>,
+): void => {
   const all = onTarget + count
-  const most = limit.kind === 'count' ? limit.count : Math.floor(all * limit.part)
+  const most =
+    limit.kind === 'count' ? limit.count : Math.max(limit.atLeast ?? 0, Math.floor(all * limit.part))
   if (count <= most) return
   throw new KmigError(
     'ZK_TOO_MANY_DELETES',

@@ -17,6 +17,8 @@ import { TreeReader } from './tree-reader.ts'
 export type End = ZkAddress & { auth?: readonly Auth[] | undefined }
 export type OpenOptions = {
   withinMs?: number | undefined
+  /** The same for a session that was open: longer where losing it costs more. Default `withinMs`. */
+  lastingMs?: number | undefined
   signal: AbortSignal
   on?: ((side: 'source' | 'target', event: SessionEvent) => void) | undefined
 }
@@ -49,7 +51,11 @@ export class Ensembles implements AsyncDisposable {
     const opened = await Promise.allSettled(
       ends.map(end => {
         const side = end === from ? 'source' : 'target'
-        return ZkSession.open({ ...quiet(end, options), on: tell[side] })
+        return ZkSession.open({
+          ...quiet(end, options),
+          withinMs: options.lastingMs ?? options.withinMs,
+          on: tell[side],
+        })
       }),
     )
     const sessions = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))

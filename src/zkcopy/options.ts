@@ -5,12 +5,28 @@ import type { AclMode } from './acls.ts'
 import type { MaxDelete } from './delete.ts'
 import type { End } from './ensembles.ts'
 import type { Filter } from './filter.ts'
+import type { Pause } from './pace.ts'
+import type { Rate } from './rate.ts'
+import type { TailEvent } from './tail.ts'
 
 /** What a server takes in one request if nothing else is set. Source: jute.maxbuffer. */
 export const JUTE_MAXBUFFER = 1_048_575
 
+export type Progress = {
+  kind: 'progress'
+  scanned: number
+  created: number
+  updated: number
+  unchanged: number
+  /** Znodes that the source has, also those that are left out; undefined where its servers can't tell (before 3.6). */
+  total: number | undefined
+  etaMs: number | undefined
+}
 export type ZkCopyEvent =
-  | { kind: 'progress'; scanned: number; created: number; updated: number; unchanged: number }
+  | TailEvent
+  /** --rate only: the target got slow. */
+  | ({ kind: 'paused' } & Pause)
+  | Progress
   /** A state file could not be used: all is compared. */
   | { kind: 'state-set-aside'; why: string }
   | { kind: 'connection'; side: 'source' | 'target'; event: SessionEvent }
@@ -28,8 +44,10 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   state?: string | undefined
   /** Operations per multi, 1-1000. Default 500. */
   batch?: number | undefined
-  /** Most operations written a second; undefined is no limit. */
-  rate?: number | undefined
+  /** Most that is written a second, with a pause while the target is slow; undefined is no limit and no pause. */
+  rate?: Rate | undefined
+  /** Follows the source after the bulk: until the signal is aborted, or it was quiet for `untilQuietMs`. */
+  tail?: { untilQuietMs: number | undefined } | undefined
   /** Default full. */
   acl?: AclMode | undefined
   /** Ids of ACLs that are rewritten; all modes but open. */
@@ -40,6 +58,6 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   check?: boolean | undefined
   /** Default 1,048,575. */
   juteMaxBuffer?: number | undefined
-  /** How long an ensemble may be silent. Default 10,000. */
+  /** How long an ensemble may be silent. Default 10,000; once the copy runs with `tail`, 60,000. */
   withinMs?: number | undefined
 }

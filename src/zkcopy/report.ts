@@ -1,6 +1,8 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
-import type { ZkCopyEvent } from './options.ts'
+import type { Progress, ZkCopyEvent } from './options.ts'
+import type { TailReport } from './tail.ts'
+import { followingText, pausedText, rescanText, tailShape, tailText } from './tail-report.ts'
 import type { Paths, Tally } from './tally.ts'
 
 /** What a run was asked for and has done. */
@@ -20,6 +22,8 @@ export type Report = Omit<Tally, 'maxMtimeMs' | 'onTarget'> & {
   watermark: bigint
   distinctAcls: number
   elapsedMs: number
+  /** Null without --tail. */
+  tail: TailReport | null
 }
 
 const count = z.int().nonnegative()
@@ -33,7 +37,9 @@ export const reportShape = {
   since: z.int().nullable().describe('ms since 1970'),
   nextSince: z.int().describe('ms since 1970: --since of the next run'),
   state: z.enum(['none', 'new', 'continued', 'set-aside']).describe('how --state was used'),
-  watermark: z.string().describe('zxid of the source when the scan began'),
+  watermark: z
+    .string()
+    .describe('zxid of the source: all that it had by then was looked at (with --tail: is copied)'),
   distinctAcls: count,
   elapsedMs: count,
   scanned: count.describe('znodes read on the source'),
@@ -54,6 +60,7 @@ export const reportShape = {
   differing: named.describe('with --check: what a copy would write'),
   missing: named.describe('older than --since and absent on the target'),
   extra: named.describe('on the target only; of a subtree its top'),
+  tail: tailShape.nullable().describe('how the source was followed; null without --tail'),
 }
 
 /** Whether a check found both sides equal. */
@@ -66,17 +73,27 @@ const list = ({ count: n, first }: Paths, what: string): string[] =>
     : [`${formatCount(n)} ${what}:`, ...first.map(p => `  ${p}`), ...(n > first.length ? ['  ...'] : [])]
 
 /** Where the work stands, for people. */
-export const progressText = ({
-  scanned,
-  created,
-  updated,
-  unchanged,
-}: Extract<ZkCopyEvent, { kind: 'progress' }>): string =>
-  `${formatCount(scanned)} read, ${formatCount(created + updated)} written, ${formatCount(unchanged)} unchanged`
+const progressText = ({ scanned, created, updated, unchanged, total, etaMs }: Progress): string =>
+  [
+    `${formatCount(scanned)}${total === undefined ? '' : ` of ${formatCount(total)}`} read`,
+    `${formatCount(created + updated)} written`,
+    `${formatCount(unchanged)} unchanged`,
+    ...(etaMs === undefined ? [] : [`about ${formatDuration(etaMs)} left`]),
+  ].join(', ')
+
+/** What moves on a terminal: where it stands, and how much of it. */
+export const moveOf = (event: ZkCopyEvent): { text: string; part?: number | undefined } | undefined => {
+  if (event.kind === 'following') return { text: followingText(event) }
+  if (event.kind !== 'progress') return undefined
+  const { scanned, total } = event
+  return { text: progressText(event), part: total === undefined ? undefined : Math.min(1, scanned / total) }
+}
 
 /** What happened, for people; nothing for what only moves. */
 export const eventText = (event: ZkCopyEvent): string | undefined => {
   if (event.kind === 'state-set-aside') return `the state file is set aside, all is compared: ${event.why}`
+  if (event.kind === 'rescan') return rescanText(event)
+  if (event.kind === 'paused') return pausedText(event)
   if (event.kind !== 'connection') return undefined
   const { side, event: what } = event
   switch (what.kind) {
@@ -115,6 +132,7 @@ export const reportText = (report: Report): string => {
     ...list(report.extra, `on the target only (${deleted > 0 ? 'deleted' : '--delete removes them'})`),
     ...list(report.vanished, 'deleted on the source during the scan'),
     ...list(report.foreign, 'changed on the target by somebody else during the copy'),
+    ...(report.tail ? [tailText(report.tail)] : []),
     `next: --since ${report.nextSince}`,
   ].join('\n')
 }

@@ -41,6 +41,10 @@ export class TreeReader {
   get batch(): number {
     return Math.max(1, Math.min(MAX_OPS, Math.floor(REPLY_BYTES / this.#meanBytes)))
   }
+  /** Whether the servers know multiRead, and with it what else came with ZooKeeper 3.6. */
+  get batched(): boolean {
+    return this.#batched
+  }
   /** Where reads go, for messages. */
   get address(): string {
     return this.#session().address

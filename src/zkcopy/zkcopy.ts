@@ -1,55 +1,90 @@
-import { type Acl, belowPath, formatConnectString, type ZkSession } from '../zookeeper/index.ts'
-import { commit } from './commit.ts'
-import { deletions, guardDeletes } from './delete.ts'
+import { formatConnectString, type ZkSession } from '../zookeeper/index.ts'
 import { Ensembles } from './ensembles.ts'
 import type { ZkCopyOptions } from './options.ts'
-import { paced } from './pace.ts'
 import { prepare } from './prepare.ts'
 import type { Report } from './report.ts'
+import { SourceWatch } from './source-watch.ts'
 import { keepState, type Resumed, resume } from './state.ts'
-import { note } from './tally.ts'
+import { tail } from './tail.ts'
+import { newTally, note } from './tally.ts'
+import { telling } from './telling.ts'
 import { type WalkOptions, walk } from './walk.ts'
+import { addWrites, committingOf, pass } from './writing.ts'
 
-/** The server's own proposal is larger than the request, and has a limit of 1 MiB too. */
-const MULTI_LIMIT = 512 << 10
-const PROGRESS_MS = 200
+/** With --tail: an election, or a server that is started anew, must not end what runs for hours. */
+const LASTING_MS = 60_000
 
 /**
- * Copies the znodes below one root to another: only what differs is written, nothing is deleted unless asked.
+ * Copies the znodes below one root to another: only what differs is written, nothing is deleted unless asked. With
+ * `tail` it then follows what changes.
  * Throws ZK_NO_NODE (no source root), ZK_OVERLAP, ZK_EPHEMERAL, ZK_OVERSIZE, ZK_MASKED_ACL, ZK_NO_AUTH, ZK_CONFLICT,
- * ZK_TOO_MANY_DELETES, UNREACHABLE; the signal's reason when it is aborted, after outstanding writes.
+ * ZK_TOO_MANY_DELETES, UNREACHABLE; the signal's reason when it is aborted before it follows, after outstanding writes.
  */
 export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
-  const { from, to, signal, withinMs, on } = options
+  const { from, to, signal, on, deleteUpTo } = options
   const startedAt = performance.now()
+  const withinMs = { withinMs: options.withinMs, lastingMs: options.tail ? LASTING_MS : options.withinMs }
   await using sides = await Ensembles.open(from, to, {
+    ...withinMs,
     signal,
-    withinMs,
     on: (side, event) => on?.({ kind: 'connection', side, event }),
   })
+  // Before the bulk reads its first znode: what changes under it is told.
+  const watching = options.tail && sides.from.batched ? { signal, withinMs: LASTING_MS } : undefined
+  await using watch = watching && (await SourceWatch.open(from, watching))
   const watermark = await sides.sync()
   const heads = { source: sides.from.sessions[0] as ZkSession, target: sides.writer }
   const resumed = await resume(options, heads, watermark)
   if (resumed.use.kind === 'set-aside') on?.({ kind: 'state-set-aside', why: resumed.use.why })
   const plan = await prepare(sides, options, resumed.watermark)
   const { tally, acls } = plan
-  using _ = telling(options, plan)
-  if (options.check) await compare(plan)
-  else await copy(sides, plan, options)
-  const { maxMtimeMs, onTarget: _onTarget, ...counts } = tally
-  const nextSince = Math.max(maxMtimeMs, options.sinceMs ?? 0)
-  if (!options.check && complete(options, resumed)) await keepState(options, heads, { watermark, nextSince })
+  const nextSince = (): number => Math.max(tally.maxMtimeMs, options.sinceMs ?? 0)
+  const keep = (at: bigint) => keepState(options, heads, { watermark: at, nextSince: nextSince() })
+  const committing = committingOf(sides, plan, options)
+  {
+    using _ = telling(options, { plan, source: heads.source, counts: sides.from.batched })
+    if (options.check) await compare(plan)
+    else await pass(plan, { committing, deleteUpTo })
+  }
+  let reached = watermark
+  if (!options.check && complete(options, resumed)) await keep(watermark)
+  const followed =
+    options.tail &&
+    (await tail({
+      ...{ plan, committing, deleteUpTo, watch, watermark, on, untilQuietMs: options.tail.untilQuietMs },
+      rescan: async since => {
+        const at = await sides.sync()
+        const own = newTally()
+        const start = { path: '/', parent: undefined, onTarget: true }
+        const again = {
+          ...plan,
+          start,
+          tally: own,
+          copiedBy: since,
+          sinceMs: undefined,
+          extras: deleteUpTo && [],
+        }
+        await pass(again, { committing: { ...committing, tally: own }, deleteUpTo })
+        return { watermark: at, written: addWrites(tally, own) }
+      },
+      keep: async at => {
+        reached = at
+        await keep(at)
+      },
+    }))
+  const { maxMtimeMs: _, onTarget: _onTarget, ...counts } = tally
   return {
     from: formatConnectString(from),
     to: formatConnectString(to),
     check: options.check ?? false,
     aclMode: acls.mode,
     since: options.sinceMs ?? null,
-    nextSince,
+    nextSince: nextSince(),
     state: resumed.use.kind,
-    watermark,
+    watermark: reached,
     distinctAcls: acls.table.size,
     elapsedMs: Math.round(performance.now() - startedAt),
+    tail: followed ?? null,
     ...counts,
   }
 }
@@ -61,51 +96,5 @@ const complete = ({ sinceMs }: ZkCopyOptions, { watermark }: Resumed): boolean =
 const compare = async (plan: WalkOptions): Promise<void> => {
   for await (const changes of walk(plan)) {
     for (const { kind, path } of changes) note(plan.tally.differing, `${kind} ${path}`)
-  }
-}
-
-const copy = async (sides: Ensembles, plan: WalkOptions, options: ZkCopyOptions): Promise<void> => {
-  const { from, to, tally, signal } = plan
-  const { mode, table, root } = plan.acls
-  const committing = {
-    session: sides.writer,
-    target: sides.written,
-    source: {
-      from,
-      toRoot: to.root,
-      aclFor: (own: Acl, path: string): Acl => (mode === 'full' ? table.internSource(own, path) : root),
-    },
-    acls: mode === 'full' ? table : undefined,
-    pace: paced(options.rate),
-    limits: {
-      ops: Math.min(options.batch ?? 500, options.rate ?? 1_000),
-      bytes: Math.min(MULTI_LIMIT, plan.maxBytes),
-    },
-    tally,
-    signal,
-  }
-  await commit(walk(plan), committing)
-  if (!options.deleteUpTo || !plan.extras) return
-  const spares = (path: string): boolean => {
-    const below = belowPath(to.root, path)
-    return plan.filter.excludes(below) || !plan.filter.includes(below)
-  }
-  const going = await deletions(sides.written, plan.extras, { spares, signal })
-  guardDeletes(going.length, options.deleteUpTo, tally)
-  await commit([going], committing)
-}
-
-/** Tells where the work stands, a few times a second. */
-const telling = ({ on }: ZkCopyOptions, { tally }: WalkOptions): Disposable => {
-  const tell = (): void => {
-    const { scanned, created, updated, unchanged } = tally
-    on?.({ kind: 'progress', scanned, created, updated, unchanged })
-  }
-  const timer = setInterval(tell, PROGRESS_MS)
-  return {
-    [Symbol.dispose]() {
-      clearInterval(timer)
-      tell()
-    },
   }
 }

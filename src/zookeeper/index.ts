@@ -5,6 +5,7 @@ export type { Credentials } from './connection.ts'
 export { MULTI_BYTES, multi, multiRead, opBytes, type ReadOp, type ReadReply, type WriteOp } from './multi.ts'
 export {
   check,
+  countBelow,
   create,
   type DataReply,
   exists,

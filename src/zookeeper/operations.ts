@@ -46,6 +46,14 @@ export const getChildren: Operation<At, string[]> = {
   write: getData.write,
   read: from => from.array32(() => from.string32()),
 }
+/** How many znodes there are below one, at any depth. Servers from 3.6. */
+export const countBelow: Operation<At, number> = {
+  name: 'getAllChildrenNumber',
+  opcode: 104,
+  repeatable: true,
+  write: (to, { path }) => to.string32(path),
+  read: from => from.int32(),
+}
 export type AclReply = { acl: Acl; stat: Stat }
 export const getAcl: Operation<At, AclReply> = {
   name: 'getACL',

@@ -34,6 +34,8 @@ const REQUEST_BYTES = 192
 /** A request under which so many connections were lost is taken for the one that breaks them. */
 const MAX_LOSSES = 5
 const CLOSE_MS = 2_000
+/** A server that is being started may take a connection and never answer it. */
+const HANDSHAKE_MS = 5_000
 
 type Call = {
   name: string
@@ -218,7 +220,7 @@ export class ZkSession implements AsyncDisposable {
   }
 
   async #attach(server: HostPort, leftMs: number, signal?: AbortSignal | undefined): Promise<void> {
-    const share = Math.max(500, leftMs / Math.min(3, this.#servers.length))
+    const share = Math.max(500, Math.min(HANDSHAKE_MS, leftMs / Math.min(3, this.#servers.length)))
     const connection = await Connection.open(
       {
         ...this.#credentials,

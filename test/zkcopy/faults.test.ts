@@ -136,7 +136,7 @@ test('a parent that somebody deletes on the target during the copy is made again
 test('--rate holds writes back to so many operations a second, and they stay in order', async () => {
   await using fakes = await copied({ count: 20 })
   const start = performance.now()
-  const report = await fakes.run({ rate: 100 })
+  const report = await fakes.run({ rate: { operations: 100 } })
   expect(performance.now() - start).toBeGreaterThan(850)
   expect(report).toMatchObject({ created: 108, repaired: 0 })
   expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))

@@ -285,6 +285,11 @@ export class FakeServer implements AsyncDisposable {
       }
       default:
     }
+    if (opcode === 104) {
+      if (!node) return -101
+      to.int32([...this.nodes.keys()].filter(one => one.startsWith(path === '/' ? '/' : `${path}/`)).length)
+      return 0
+    }
     if (opcode !== 6) from.bool()
     if (!node) return -101
     if (opcode === 4) to.nullableBytes32(node.data)
