@@ -2,3 +2,15 @@ export { type ClusterConfig, Clusters, CONFIG_FILE, type FindOptions, findCluste
 export { cacheDirectory, configDirectory, type Env, stateDirectory } from './directories.ts'
 export { type ClientProperties, parseProperties, readProperties } from './properties.ts'
 export { Secret } from './secret.ts'
+export {
+  type OwnCertificate,
+  SASL_MECHANISMS,
+  type Sasl,
+  type SaslMechanism,
+  type Security,
+  saslOf,
+  type Tls,
+  tlsOf,
+} from './security.ts'
+export { tlsFailure } from './tls-failure.ts'
+export { tlsOptions } from './tls-options.ts'

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { type Plan, planEdits, readDirectory, yamlDirectory } from '../discovery/index.ts'
+import type { ClusterAddress } from '../kafka/index.ts'
 import {
   bug,
   type During,
   formatHostPort,
-  type HostPort,
   KmigError,
   LockFile,
   onAbort,
@@ -23,7 +23,7 @@ import { listRuns, Run, type RunRecord, type RunSide, type RunSubject } from './
 import { isEnd, type StateName } from './states.ts'
 import { LEAST_WINDOW_MS } from './still.ts'
 
-export type CutoverSide = { name: string; bootstrap: readonly HostPort[]; zookeeper?: string | undefined }
+export type CutoverSide = ClusterAddress & { zookeeper?: string | undefined }
 
 export type CutoverOptions = During<CutoverEvent> & {
   from: CutoverSide

@@ -1,3 +1,4 @@
+import { type Security, saslOf } from '../config/index.ts'
 import {
   backoffMs,
   formatHostPort,
@@ -27,6 +28,15 @@ import { Metadata } from './messages/index.ts'
 import { type Leader, Routes, type TopicMetadata } from './routes.ts'
 
 export type Broker = { nodeId: number; host: string; port: number; rack: string | null }
+/** A cluster as commands hand it to every room that opens one: where it is, and how it is spoken to. */
+export type ClusterAddress = {
+  /** For people: its name in kmig.yaml, or the address. */
+  readonly name: string
+  readonly bootstrap: readonly HostPort[]
+  /** Kafka: client.id. */
+  readonly clientId?: string | undefined
+  readonly security?: Security | undefined
+}
 export type ClusterOptions = ConnectionOptions & { bootstrap: readonly HostPort[] }
 export type AskOptions = {
   /** For one request; default 30,000 ms. Kafka: request.timeout.ms. */
@@ -43,6 +53,8 @@ export type RequestOptions<S> = AskOptions & { errorOf?: ((answer: S) => number)
 
 export const REQUEST_MS = 30_000
 const WITHIN_MS = 60_000
+/** A listener of SASL hangs up on the first request of somebody who has not logged in. */
+const WANTS_SASL = 'check security.protocol: a listener that hangs up may want SASL'
 
 /**
  * A Kafka cluster: its brokers, who leads what, and connections that are opened on demand. The asking methods try again
@@ -55,6 +67,7 @@ export class Cluster implements AsyncDisposable {
   controllerId = -1
   readonly brokers = new Map<number, Broker>()
   #links: Links
+  #security: Security | undefined
   #routes = new Routes()
   #coordinators = new Map<string, number>()
   #turn = 0
@@ -62,6 +75,7 @@ export class Cluster implements AsyncDisposable {
   private constructor(options: ClusterOptions) {
     const { bootstrap, clientId, security, timeoutMs, pool } = options
     this.bootstrap = bootstrap
+    this.#security = security
     this.#links = new Links({ clientId, security, timeoutMs, pool })
   }
 
@@ -78,7 +92,8 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #meet({ bootstrap, timeoutMs = 10_000, signal }: ClusterOptions): Promise<void> {
-    const failures: string[] = []
+    const failures: KmigError[] = []
+    const hints = new Set<string>()
     for (const address of bootstrap) {
       try {
         const connection = await this.#at(address, signal)
@@ -87,11 +102,15 @@ export class Cluster implements AsyncDisposable {
       } catch (e) {
         signal?.throwIfAborted()
         if (!isKmigError(e) || isKmigError(e, 'AUTHENTICATION', 'AUTHORIZATION', 'BUG')) throw e
-        failures.push(messageOf(e))
+        failures.push(e)
+        if (isKmigError(e, 'DISCONNECTED') && !saslOf(this.#security)) hints.add(WANTS_SASL)
       }
     }
-    throw new KmigError('UNREACHABLE', `no Kafka broker answers: ${failures.join('; ')}`, {
-      try: ['check the addresses, the network and that the brokers run'],
+    throw new KmigError('UNREACHABLE', `no Kafka broker answers: ${failures.map(messageOf).join('; ')}`, {
+      try: [
+        'check the addresses, the network and that the brokers run',
+        ...new Set([...failures.flatMap(({ suggestions }) => suggestions), ...hints]),
+      ],
     })
   }
 

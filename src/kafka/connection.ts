@@ -1,4 +1,4 @@
-import { connect, type Socket } from 'node:net'
+import { type Security, saslOf, tlsFailure, tlsOf } from '../config/index.ts'
 import {
   bug,
   deferred,
@@ -15,15 +15,15 @@ import { brokerError, ERROR } from './errors.ts'
 import type { FramePool } from './frame-pool.ts'
 import { Frames } from './framing.ts'
 import { ApiVersions } from './messages/index.ts'
-
-/** How a listener is spoken to. Only PLAINTEXT is built so far; others throw UNSUPPORTED. Kafka: security.protocol. */
-export type Security = { readonly protocol: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL' }
+import { authenticate } from './sasl/authenticate.ts'
+import { dial, type Transport } from './transport.ts'
 
 export type ConnectionOptions = {
   /** Default 'kmig'. Kafka: client.id. */
   clientId?: string | undefined
+  /** Default PLAINTEXT. */
   security?: Security | undefined
-  /** For the connection and the negotiation of versions together; default 10,000 ms. */
+  /** For the connection, the negotiation of versions and the login together; default 10,000 ms. */
   timeoutMs?: number | undefined
   signal?: AbortSignal | undefined
   /** Where the memory of large answers comes from; default new memory each. */
@@ -43,11 +43,16 @@ type Pending = {
   resolve(body: Reader): void
   reject(reason: unknown): void
 }
+type Held = { post(): void; reject(reason: unknown): void }
 
 const READ_BYTES = 64 * 1024
+/** A session is renewed at this part of its life. Kafka: sasl.login.refresh.window.factor, KIP-368 (85 to 95 %). */
+const RENEW_AT = 0.85
+/** The login waits behind what the broker was asked before, which may be long polls. */
+const RENEW_MS = 30_000
 
 /**
- * One TCP connection to one broker. Requests are written in the order of the calls to `send`, without waiting for answers;
+ * One connection to one broker, which logs in again before its session ends. Requests are written in the order of the calls to `send`, without waiting for answers;
  * answers come in the same order. A request that times out or is aborted resets the connection, since its outcome is
  * unknown and its answer would be mistaken for another's. Every promise settles once.
  */
@@ -57,7 +62,8 @@ export class Connection implements AsyncDisposable {
   readonly ended: Promise<Error>
   bytesIn = 0
   bytesOut = 0
-  #socket: Socket
+  #transport: Transport | undefined
+  #security: Security | undefined
   #clientId: string
   #where: string
   #end = deferred<Error>()
@@ -67,59 +73,33 @@ export class Connection implements AsyncDisposable {
   #correlationId = 0
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  #renewal: NodeJS.Timeout | undefined
+  /** Requests that wait until the login is renewed: the broker takes nothing else in between. */
+  #held: Set<Held> | undefined
   #versions = new Map<number, readonly [min: number, max: number]>()
 
-  private constructor(address: HostPort, clientId: string, pool: FramePool | undefined) {
+  private constructor(address: HostPort, { clientId = 'kmig', security }: ConnectionOptions) {
     this.address = address
     this.#clientId = clientId
+    this.#security = security
     this.#where = formatHostPort(address)
     this.ended = this.#end.promise
-    const frames = new Frames(Buffer.allocUnsafeSlow(READ_BYTES), body => this.#answer(body), pool)
-    this.#socket = connect({
-      host: address.host,
-      port: address.port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 30_000,
-      onread: {
-        buffer: () => frames.room(),
-        callback: (bytes, buffer) => {
-          this.bytesIn += bytes
-          try {
-            frames.push((buffer as Buffer).subarray(0, bytes))
-          } catch (e) {
-            this.reset(this.#told(e))
-          }
-          return true
-        },
-      },
-    })
-    this.#socket.on('error', e => this.#finish(this.#lost(`was lost: ${messageOf(e)}`, e)))
-    this.#socket.on('end', () => this.#finish(this.#lost('was closed by the server')))
-    this.#socket.on('close', () => {
-      this.#finish(this.#lost('was closed'))
-      this.#gone.resolve()
-    })
   }
 
-  /** Throws UNREACHABLE, TIMEOUT, DISCONNECTED, PROTOCOL, UNSUPPORTED, or the signal's reason. */
+  /**
+   * Throws UNREACHABLE, TIMEOUT, DISCONNECTED, PROTOCOL, UNSUPPORTED, AUTHENTICATION (a certificate, a password), or the
+   * signal's reason.
+   */
   static async open(address: HostPort, options: ConnectionOptions = {}): Promise<Connection> {
-    const { clientId = 'kmig', security, timeoutMs = 10_000, signal, pool } = options
+    const { timeoutMs = 10_000, signal } = options
     signal?.throwIfAborted()
-    if (security && security.protocol !== 'PLAINTEXT') {
-      throw new KmigError(
-        'UNSUPPORTED',
-        `${security.protocol} is not built yet (${formatHostPort(address)})`,
-        {
-          try: ['use a PLAINTEXT listener'],
-        },
-      )
-    }
-    const connection = new Connection(address, clientId, pool)
+    const connection = new Connection(address, options)
+    const end = performance.now() + timeoutMs
+    const left = () => ({ timeoutMs: Math.max(1, end - performance.now()), signal })
     try {
-      const start = performance.now()
-      await connection.#connected(timeoutMs, signal)
-      await connection.#negotiate({ timeoutMs: Math.max(1, timeoutMs - (performance.now() - start)), signal })
+      await connection.#dial(options)
+      await connection.#negotiate(left())
+      await connection.#login(left)
       return connection
     } catch (e) {
       connection.reset()
@@ -127,36 +107,68 @@ export class Connection implements AsyncDisposable {
     }
   }
 
-  async #connected(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
-    const start = performance.now()
-    const opened = deferred<void>()
-    const after = () => `after ${Math.round(performance.now() - start)} ms`
-    const failed = (why: string, cause?: unknown) =>
-      opened.reject(new KmigError('UNREACHABLE', `${this.#where}: ${why} ${after()}`, { cause }))
-    const timer = setTimeout(() => failed('no connection'), timeoutMs)
-    using _ = onAbort(signal, opened.reject)
-    this.#socket.once('connect', opened.resolve)
-    this.#socket.once('error', e => failed(reasonOf(e), e))
-    try {
-      await opened.promise
-    } finally {
-      clearTimeout(timer)
+  async #dial({ timeoutMs = 10_000, signal, pool }: ConnectionOptions): Promise<void> {
+    const frames = new Frames(Buffer.allocUnsafeSlow(READ_BYTES), body => this.#answer(body), pool)
+    const take = (chunk: Buffer) => {
+      this.bytesIn += chunk.length
+      try {
+        frames.push(chunk)
+      } catch (e) {
+        this.reset(this.#told(e))
+      }
     }
+    const sink = { room: () => frames.room(), take }
+    const tls = tlsOf(this.#security)
+    this.#transport = await dial(this.address, { tls, sink, timeoutMs, signal })
+    const { stream } = this.#transport
+    stream.on('error', e => {
+      const refused = tls && tlsFailure(e, this.#where, tls)
+      this.#finish(refused ?? this.#lost(`was lost: ${messageOf(e)}`, e))
+    })
+    stream.on('end', () => this.#finish(this.#lost('was closed by the server')))
+    stream.on('close', () => {
+      this.#finish(this.#lost('was closed'))
+      this.#gone.resolve()
+    })
   }
 
   async #negotiate(options: SendOptions): Promise<void> {
     const request = { clientSoftwareName: 'kmig', clientSoftwareVersion: '0.1.0' }
     let version = ApiVersions.versions[1]
-    let body = await this.#exchange(ApiVersions, version, request, options)
+    let body = await this.#post(ApiVersions, version, request, options)
     if (body.buffer.readInt16BE(body.position) === ERROR.UNSUPPORTED_VERSION) {
       version = 0
-      body = await this.#exchange(ApiVersions, version, request, options)
+      body = await this.#post(ApiVersions, version, request, options)
     }
     const { errorCode, apiKeys } = this.#decode(ApiVersions, version, body)
     if (errorCode !== ERROR.NONE) throw brokerError(errorCode, `ApiVersions of ${this.#where}`)
     for (const { apiKey, minVersion, maxVersion } of apiKeys) {
       this.#versions.set(apiKey, [minVersion, maxVersion])
     }
+  }
+
+  /** Logs in, if the listener wants it, and sees to it that the session goes on. */
+  async #login(options: () => SendOptions): Promise<void> {
+    const sasl = saslOf(this.#security)
+    if (!sasl) return
+    const lifetimeMs = await authenticate(sasl, this.#where, async (api, request) => {
+      const version = this.supports(api)
+      if (version === undefined) throw this.#unsupported(api)
+      return this.#decode(api, version, await this.#post(api, version, request, options()))
+    })
+    if (lifetimeMs > 0) this.#renewal = setTimeout(() => void this.#renew(), lifetimeMs * RENEW_AT)
+  }
+
+  async #renew(): Promise<void> {
+    this.#held = new Set()
+    try {
+      await this.#login(() => ({ timeoutMs: RENEW_MS }))
+    } catch (e) {
+      this.reset(isKmigError(e) ? e : this.#told(e))
+    }
+    const held = this.#held
+    this.#held = undefined
+    for (const each of held) each.post()
   }
 
   /** The highest version that both sides speak; undefined if there is none. */
@@ -176,6 +188,20 @@ export class Connection implements AsyncDisposable {
     return this.#decode(api, version, await this.#exchange(api, version, request, options))
   }
 
+  #exchange<Q>(api: Api<Q, unknown>, version: number, request: Q, options: SendOptions): Promise<Reader> {
+    const held = this.#held
+    if (!held || this.#reason) return this.#post(api, version, request, options)
+    options.signal?.throwIfAborted()
+    const { promise, resolve, reject } = deferred<Reader>()
+    const post = () => void this.#post(api, version, request, options).then(resolve, reject)
+    const waiting = { post, reject }
+    held.add(waiting)
+    const abort = onAbort(options.signal, reason => {
+      if (held.delete(waiting)) reject(reason)
+    })
+    return promise.finally(() => abort[Symbol.dispose]())
+  }
+
   #unsupported(api: Api<never, unknown>): KmigError {
     const theirs = this.#versions.get(api.key)
     const [min, max] = api.versions
@@ -186,7 +212,7 @@ export class Connection implements AsyncDisposable {
     )
   }
 
-  #exchange<Q>(api: Api<Q, unknown>, version: number, request: Q, options: SendOptions): Promise<Reader> {
+  async #post<Q>(api: Api<Q, unknown>, version: number, request: Q, options: SendOptions): Promise<Reader> {
     options.signal?.throwIfAborted()
     if (this.#reason) throw this.#reason
     const correlationId = this.#correlationId++ & 0x7fffffff
@@ -217,10 +243,11 @@ export class Connection implements AsyncDisposable {
     const length = Buffer.allocUnsafe(4)
     length.writeInt32BE(body.length)
     this.bytesOut += 4 + body.length
-    this.#socket.cork()
-    this.#socket.write(length)
-    for (const piece of body.finish()) this.#socket.write(piece)
-    this.#socket.uncork()
+    const stream = this.#transport?.stream
+    stream?.cork()
+    stream?.write(length)
+    for (const piece of body.finish()) stream?.write(piece)
+    stream?.uncork()
   }
 
   #answer(body: Buffer): void {
@@ -289,6 +316,7 @@ export class Connection implements AsyncDisposable {
     if (this.#reason) return
     this.#reason = reason
     this.#disarm()
+    clearTimeout(this.#renewal)
     for (const { what, reject } of this.#pending.splice(0)) {
       reject(
         isKmigError(reason, 'DISCONNECTED')
@@ -296,7 +324,8 @@ export class Connection implements AsyncDisposable {
           : reason,
       )
     }
-    this.#socket.destroy()
+    if (this.#transport) this.#transport.stream.destroy()
+    else this.#gone.resolve()
     this.#end.resolve(reason)
   }
 
@@ -311,7 +340,7 @@ export class Connection implements AsyncDisposable {
   /** Ends the connection by RST, so that what is still on the way lands as little as possible. */
   reset(reason: Error = this.#lost('was reset')): void {
     if (this.#reason) return
-    this.#socket.resetAndDestroy()
+    this.#transport?.reset()
     this.#finish(reason)
   }
 
@@ -327,11 +356,4 @@ const skipTags = (body: Reader): void => {
     body.unsignedVarint()
     body.raw(body.unsignedVarint())
   }
-}
-
-const reasonOf = (e: Error): string => {
-  const { code } = e as NodeJS.ErrnoException
-  if (code === 'ECONNREFUSED') return 'connection refused'
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `the host name is not known (${code})`
-  return e.message || code || e.name
 }

@@ -1,9 +1,11 @@
+export type { Security } from '../config/index.ts'
 export { type Acl, createAcls, deleteAcls, listAcls } from './acls.ts'
 export { type Api, type ApiTable, api, type RequestOf, type ResponseOf } from './api.ts'
 export {
   type AskOptions,
   type Broker,
   Cluster,
+  type ClusterAddress,
   type ClusterOptions,
   type RequestOptions,
 } from './cluster.ts'
@@ -17,7 +19,7 @@ export {
   describeConfigs,
   describeTopicConfigs,
 } from './configs.ts'
-export { Connection, type ConnectionOptions, type Security, type SendOptions } from './connection.ts'
+export { Connection, type ConnectionOptions, type SendOptions } from './connection.ts'
 export {
   brokerError,
   type Cure,

@@ -63,8 +63,8 @@ export class Mirror implements AsyncDisposable {
       throw new KmigError('USAGE', what, { try: ['give another --name'] })
     }
     const pool = new FramePool()
-    const source = opened.use(await Cluster.open({ bootstrap: from.bootstrap, signal, pool }))
-    const target = opened.use(await Cluster.open({ bootstrap: to.bootstrap, signal }))
+    const source = opened.use(await Cluster.open({ ...from, signal, pool }))
+    const target = opened.use(await Cluster.open({ ...to, signal }))
     if (source.clusterId === target.clusterId) {
       throw new KmigError(
         'PREFLIGHT',

@@ -1,10 +1,11 @@
-import type { During, HostPort } from '../kit/index.ts'
+import type { ClusterAddress } from '../kafka/index.ts'
+import type { During } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 
 /** What a mirror is of. */
 export type MirrorOptions = During<MirrorEvent> & {
-  from: { name: string; bootstrap: readonly HostPort[] }
-  to: { name: string; bootstrap: readonly HostPort[] }
+  from: ClusterAddress
+  to: ClusterAddress
   /** Name of the mirror; default the source's cluster id. Its state is in `__kmig.<name>` on the target. */
   name?: string | undefined
   /** Globs; default every topic that does not start with `__`. */

@@ -1,10 +1,14 @@
 /** Fixed ports: every node has a loopback address of its own, so none is raced for and a restart keeps it. */
 export const PORTS = {
   zookeeper: 2181,
+  secureZookeeper: 2182,
   peer: 2888,
   election: 3888,
   controller: 9090,
   plaintext: 9092,
+  sasl: 9093,
+  tls: 9094,
+  saslTls: 9095,
   link: 9192,
 } as const
 

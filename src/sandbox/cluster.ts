@@ -1,8 +1,11 @@
 import { bug } from '../kit/index.ts'
 import { type Addresses, FIRST_ZOOKEEPER, nodeIds, PORTS } from './addresses.ts'
-import { CHROOT, ensembleOf } from './configs.ts'
+import { clientProperties, type Login } from './client-properties.ts'
+import { CHROOT, ensembleOf, render } from './configs.ts'
+import type { Credentials } from './credentials.ts'
 import type { Link } from './link/link.ts'
 import type { Node } from './node.ts'
+import { SECURE } from './secured.ts'
 import type { FullSpec, ListenerName } from './spec.ts'
 
 /** A running throw-away cluster. Ends with `await using`. */
@@ -11,26 +14,39 @@ export class SandboxCluster implements AsyncDisposable {
   readonly nodes: readonly Node[]
   #at: Addresses
   #links: ReadonlyMap<number, Link>
+  /** What its listeners let in. */
+  readonly credentials: Credentials
   constructor(
     spec: FullSpec,
     at: Addresses,
-    parts: { nodes: readonly Node[]; links: ReadonlyMap<number, Link> },
+    parts: { nodes: readonly Node[]; links: ReadonlyMap<number, Link>; credentials: Credentials },
   ) {
     this.spec = spec
     this.nodes = parts.nodes
     this.#links = parts.links
+    this.credentials = parts.credentials
     this.#at = at
   }
 
   /** `host:port,...` of all brokers. */
   bootstrap(listener: ListenerName = 'plaintext'): string {
+    const port = SECURE.find(row => row.listener === listener)?.port ?? PORTS.plaintext
     return nodeIds(this.spec.brokers)
       .map(id =>
-        listener === 'link'
-          ? `${this.#at.linkHost(id)}:${PORTS.link}`
-          : `${this.#at.host(id)}:${PORTS.plaintext}`,
+        listener === 'link' ? `${this.#at.linkHost(id)}:${PORTS.link}` : `${this.#at.host(id)}:${port}`,
       )
       .join(',')
+  }
+
+  /** A client's .properties for one of its listeners; the user is `kmig` with SCRAM-SHA-512 unless asked else. */
+  clientProperties(listener: ListenerName, login: Login = {}): string {
+    return render(clientProperties(listener, this.credentials, login))
+  }
+
+  /** `zookeeper` by way of its port of TLS; the spec's listeners must name `zk-tls`. */
+  get secureZookeeper(): string | undefined {
+    if (!this.spec.listeners.includes('zk-tls')) return undefined
+    return this.zookeeper?.replaceAll(`:${PORTS.zookeeper}`, `:${PORTS.secureZookeeper}`)
   }
 
   /** Connect string, for kafka-zk with the cluster's chroot; undefined without a ZooKeeper. */

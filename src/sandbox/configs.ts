@@ -1,4 +1,6 @@
 import { type Addresses, FIRST_ZOOKEEPER, nodeIds, PORTS } from './addresses.ts'
+import type { Credentials } from './credentials.ts'
+import { SECURE, secureProperties, secureRows, secureZookeeper } from './secured.ts'
 import type { FullSpec, Profile } from './spec.ts'
 
 /** The chroot of a ZooKeeper-mode cluster. */
@@ -20,8 +22,15 @@ export const ensembleOf = (size: number, hostOf: (id: number) => string): string
     .map(id => `${hostOf(id)}:${PORTS.zookeeper}`)
     .join(',')
 
+/** A node's place: its number, its data directory, and what it lets in. */
+export type Home = { id: number; data: string; credentials: Credentials }
+
 /** One ZooKeeper node. Source: ZooKeeper's administrator guide; what takes time or a fixed port is off. */
-export const zookeeperConfig = (at: Addresses, id: number, size: number, data: string): Properties => ({
+export const zookeeperConfig = (
+  spec: FullSpec,
+  at: Addresses,
+  { id, data, credentials }: Home,
+): Properties => ({
   tickTime: 500,
   initLimit: 20,
   syncLimit: 10,
@@ -31,14 +40,16 @@ export const zookeeperConfig = (at: Addresses, id: number, size: number, data: s
   maxClientCnxns: 0,
   'admin.enableServer': false,
   '4lw.commands.whitelist': '*',
-  ...(size > 1
+  ...(spec.ensemble > 1
     ? Object.fromEntries(
-        nodeIds(size, FIRST_ZOOKEEPER).map(n => [
+        nodeIds(spec.ensemble, FIRST_ZOOKEEPER).map(n => [
           `server.${n}`,
           `${at.host(n)}:${PORTS.peer}:${PORTS.election}`,
         ]),
       )
     : {}),
+  ...secureZookeeper(spec, at.host(id), id, credentials),
+  ...spec.zookeeperConfig,
 })
 
 const THREADS: Record<Profile, Properties> = {
@@ -64,12 +75,16 @@ const listeners = (spec: FullSpec, at: Addresses, id: number): Properties => {
     ...(spec.listeners.includes('link')
       ? [{ name: 'LINK', listen: `${host}:${PORTS.link}`, advertise: `${at.linkHost(id)}:${PORTS.link}` }]
       : []),
+    ...secureRows(spec).map(({ name, port }) => {
+      return { name, listen: `${host}:${port}`, advertise: `${host}:${port}` }
+    }),
   ]
+  const secure = SECURE.map(({ name, protocol }) => `${name}:${protocol}`)
   const controller = spec.kind === 'kraft' ? [`CONTROLLER://${host}:${PORTS.controller}`] : []
   return {
     listeners: [...rows.map(({ name, listen }) => `${name}://${listen}`), ...controller].join(','),
     'advertised.listeners': rows.map(({ name, advertise }) => `${name}://${advertise}`).join(','),
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,LINK:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    'listener.security.protocol.map': `PLAINTEXT:PLAINTEXT,LINK:PLAINTEXT,CONTROLLER:PLAINTEXT,${secure}`,
     'inter.broker.listener.name': 'PLAINTEXT',
   }
 }
@@ -95,7 +110,7 @@ const role = (spec: FullSpec, at: Addresses, id: number): Properties => {
 }
 
 /** One broker: small, quick, and without topics that appear by themselves. The spec's own properties win. */
-export const brokerConfig = (spec: FullSpec, at: Addresses, id: number, data: string): Properties => ({
+export const brokerConfig = (spec: FullSpec, at: Addresses, { id, data, credentials }: Home): Properties => ({
   'log.dirs': data,
   'auto.create.topics.enable': false,
   'offsets.topic.num.partitions': 5,
@@ -106,5 +121,6 @@ export const brokerConfig = (spec: FullSpec, at: Addresses, id: number, data: st
   ...replication(spec.brokers),
   ...listeners(spec, at, id),
   ...role(spec, at, id),
+  ...secureProperties(spec, id, credentials),
   ...spec.config,
 })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { KmigError } from '../kit/index.ts'
 import { render } from './configs.ts'
@@ -14,16 +14,18 @@ export type FormatOptions = {
   home: string
   /** StorageTool's command line. */
   command: readonly [string, ...string[]]
+  /** Arguments that put users into the new cluster's metadata. */
+  users: readonly string[]
   signal: AbortSignal
 }
 
 /**
  * The feature levels that a new cluster of this version has, as Kafka's own `format` writes them. They depend on nothing
- * but the version, so one run serves all clusters to come. Source: KIP-584, org.apache.kafka.metadata.storage.Formatter.
+ * but the version, so one run serves all clusters to come; with users it is made for this one. Source: KIP-584, org.apache.kafka.metadata.storage.Formatter.
  */
-const checkpointOf = async ({ home, command, signal }: FormatOptions): Promise<string> => {
+const checkpointOf = async ({ home, command, users, signal }: FormatOptions): Promise<Buffer> => {
   const kept = join(home, CHECKPOINT)
-  if (existsSync(kept)) return kept
+  if (users.length === 0 && existsSync(kept)) return await readFile(kept)
   const work = await mkdtemp(join(home, 'format-'))
   const [file, log, data] = ['properties', 'log', 'data'].map(name => join(work, name)) as [
     string,
@@ -40,7 +42,7 @@ const checkpointOf = async ({ home, command, signal }: FormatOptions): Promise<s
   }
   await writeFile(file, render(node))
   const code = await runToEnd(
-    { command: [...command, 'format', '-t', kafkaId(), '-c', file], cwd: work, log },
+    { command: [...command, 'format', '-t', kafkaId(), '-c', file, ...users], cwd: work, log },
     signal,
   )
   if (code !== 0) {
@@ -48,9 +50,10 @@ const checkpointOf = async ({ home, command, signal }: FormatOptions): Promise<s
       try: [`see ${log}`],
     })
   }
-  await rename(join(data, CHECKPOINT), kept)
+  const checkpoint = await readFile(join(data, CHECKPOINT))
+  if (users.length === 0) await rename(join(data, CHECKPOINT), kept)
   await rm(work, { recursive: true })
-  return kept
+  return checkpoint
 }
 
 type Formatted = { id: number; data: string }
@@ -61,7 +64,7 @@ export const format = async (nodes: readonly Formatted[], options: FormatOptions
   const clusterId = kafkaId()
   for (const { id, data } of nodes) {
     const meta = { version: 1, 'cluster.id': clusterId, 'node.id': id, 'directory.id': kafkaId() }
-    await cp(checkpoint, join(data, CHECKPOINT))
+    await writeFile(join(data, CHECKPOINT), checkpoint)
     await writeFile(join(data, 'meta.properties'), render(meta))
   }
 }

@@ -8,12 +8,15 @@
  *
  * @module
  */
+export type { Login } from './client-properties.ts'
 export { SandboxCluster } from './cluster.ts'
+export type { Credentials, User } from './credentials.ts'
 export { Link } from './link/link.ts'
 export type { Counters, Direction, Shape } from './link/shape.ts'
 export type { Node } from './node.ts'
 export { type SandboxEvent, type SandboxOptions, sandboxEnvironment } from './options.ts'
 export { eventText, statusSchema, statusText } from './report.ts'
 export { Sandbox } from './sandbox.ts'
-export type { Kind, ListenerName, Profile, Spec, Version } from './spec.ts'
+export type { Kind, ListenerName, Profile, SecureListener, Spec, Version } from './spec.ts'
+export { type Authority, type Certificate, certificateAuthority } from './tls.ts'
 export { type ClusterStatus, down, type Status, statusAt, type UpEvent, type UpReport, up } from './up.ts'

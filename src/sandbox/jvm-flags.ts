@@ -14,9 +14,12 @@ export const MAINS = {
   broker: 'kafka.Kafka',
   format: 'kafka.tools.StorageTool',
   zookeeper: 'org.apache.zookeeper.server.ZooKeeperServerMain',
+  users: 'kafka.admin.ConfigCommand',
   ensemble: 'org.apache.zookeeper.server.quorum.QuorumPeerMain',
 } as const
 export type Main = keyof typeof MAINS
+/** They run to their end. */
+export const TOOLS: readonly Main[] = ['format', 'users']
 
 /** forceSync: a throw-away znode need not survive a power cut. extendedTypesEnabled: containers and TTL znodes. */
 const ZOOKEEPER = ['-Dzookeeper.forceSync=no', '-Dzookeeper.extendedTypesEnabled=true']
@@ -32,7 +35,7 @@ export type JavaCommand = {
 /** The command line up to the main class; its arguments follow. */
 export const javaCommand = ({ java, jars, main, profile, more }: JavaCommand): [string, ...string[]] => [
   java,
-  ...FLAGS[main === 'format' ? 'fast' : profile],
+  ...FLAGS[TOOLS.includes(main) ? 'fast' : profile],
   '-Djava.awt.headless=true',
   ...LOGGER,
   ...(main === 'zookeeper' || main === 'ensemble' ? ZOOKEEPER : []),

@@ -3,7 +3,9 @@ import { KmigError } from '../kit/index.ts'
 export type Kind = 'zookeeper' | 'kafka-zk' | 'kraft'
 export type Version = '2.8.2' | '3.9.2' | '4.3.1'
 export type Profile = 'fast' | 'bench'
-export type ListenerName = 'plaintext' | 'link'
+/** `sasl`: SASL_PLAINTEXT, `sasl-tls`: SASL_SSL (PLAIN, SCRAM-SHA-256 and -512); `tls`: SSL with client certificates. */
+export type SecureListener = 'sasl' | 'sasl-tls' | 'tls'
+export type ListenerName = 'plaintext' | 'link' | SecureListener
 
 /** What to start. Source: docs, "sandbox". */
 export type Spec = {
@@ -14,14 +16,22 @@ export type Spec = {
   brokers: 0 | 1 | 3
   /** ZooKeeper nodes; default 1, for kraft 0. A kraft cluster may have a ZooKeeper (3.8.4) beside it for other users. */
   ensemble?: 0 | 1 | 3
-  /** `link`: clients are led through one proxy per broker, also after Metadata. Plaintext is always there. */
-  listeners?: readonly 'link'[]
+  /**
+   * Besides plaintext, which is always there. `link`: clients are led through one proxy per broker, also after Metadata.
+   * `zk-tls`: a port of the ZooKeepers with client certificates; `zk-sasl`: they take DIGEST-MD5 (and nobody must).
+   */
+  listeners?: readonly ('link' | SecureListener | 'zk-tls' | 'zk-sasl')[]
   /** Broker properties; they win over the sandbox's own. */
   config?: Readonly<Record<string, string>>
+  /** ZooKeeper's properties; they win too. */
+  zookeeperConfig?: Readonly<Record<string, string>>
   /** `fast` starts soon and stays small; `bench` is what a broker needs to be no bottleneck. */
   profile?: Profile
 }
 export type FullSpec = Required<Spec>
+
+export const needsTls = ({ listeners }: FullSpec): boolean =>
+  listeners.some(name => name === 'tls' || name === 'sasl-tls' || name === 'zk-tls')
 
 const VERSIONS: Record<Kind, readonly Version[]> = {
   zookeeper: ['2.8.2', '3.9.2'],
@@ -35,6 +45,7 @@ export const complete = (spec: Spec): FullSpec => {
     ensemble: spec.kind === 'kraft' ? 0 : 1,
     listeners: [],
     config: {},
+    zookeeperConfig: {},
     profile: 'fast',
     ...spec,
   }

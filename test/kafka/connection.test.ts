@@ -290,12 +290,6 @@ describe('an address that nobody serves', () => {
   })
 })
 
-test('security that is not built yet is refused before anything is sent', async () => {
-  await expect(
-    Connection.open({ host: '127.0.0.1', port: 1 }, { security: { protocol: 'SASL_SSL' } }),
-  ).rejects.toEqual(code('UNSUPPORTED', /SASL_SSL/))
-})
-
 test('an idle connection keeps no timer', async () => {
   await using broker = await FakeBroker.listen({ Metadata: metadata })
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length

@@ -5,10 +5,11 @@ import { Slot } from '../../src/sandbox/slot.ts'
 import { complete } from '../../src/sandbox/spec.ts'
 
 const at = new Addresses(7, 1)
+const home = { id: 1, data: '/data', credentials: { users: { admin: 'a', kmig: 'b' } } }
 
 test('the link is advertised to clients that come by it, the controller to nobody', () => {
   const spec = complete({ kind: 'kraft', version: '4.3.1', brokers: 1, listeners: ['link'] })
-  const config = brokerConfig(spec, at, 1, '/data')
+  const config = brokerConfig(spec, at, home)
   expect(config['listeners']).toBe(
     'PLAINTEXT://127.7.1.1:9092,LINK://127.7.1.1:9192,CONTROLLER://127.7.1.1:9090',
   )
@@ -17,7 +18,7 @@ test('the link is advertised to clients that come by it, the controller to nobod
 
 test('three brokers replicate three times and need two, one needs itself', () => {
   const of = (brokers: 1 | 3) => {
-    const config = brokerConfig(complete({ kind: 'kraft', version: '4.3.1', brokers }), at, 1, '/data')
+    const config = brokerConfig(complete({ kind: 'kraft', version: '4.3.1', brokers }), at, home)
     return [config['offsets.topic.replication.factor'], config['min.insync.replicas']]
   }
   expect([of(1), of(3)]).toEqual([
@@ -29,12 +30,14 @@ test('three brokers replicate three times and need two, one needs itself', () =>
 test("the spec's own broker properties win", () => {
   const config = { 'auto.create.topics.enable': 'true' }
   const spec = complete({ kind: 'kafka-zk', version: '3.9.2', brokers: 1, config })
-  expect(brokerConfig(spec, at, 1, '/data')).toMatchObject(config)
+  expect(brokerConfig(spec, at, home)).toMatchObject(config)
 })
 
 test('an ensemble lists its peers, a single node none', () => {
-  const peers = (size: number) =>
-    Object.keys(zookeeperConfig(at, 9, size, '/data')).filter(key => key.startsWith('server.'))
+  const peers = (ensemble: 1 | 3) => {
+    const spec = complete({ kind: 'zookeeper', version: '3.9.2', brokers: 0, ensemble })
+    return Object.keys(zookeeperConfig(spec, at, { ...home, id: 9 })).filter(key => key.startsWith('server.'))
+  }
   expect([peers(1), peers(3)]).toEqual([[], ['server.9', 'server.10', 'server.11']])
 })
 
