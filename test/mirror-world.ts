@@ -174,6 +174,10 @@ export class MirrorWorld implements AsyncDisposable {
       ...topics.flatMap(topic => ['--topics', topic]),
       ...['--name', name, '--state-dir', this.stateDir, ...more],
     ]
+    return this.run(...args)
+  }
+  /** Any command. */
+  run(...args: string[]): Command {
     return new Command(spawn(process.execPath, ['bin/kmig.js', ...args], { stdio: 'pipe' }))
   }
 

@@ -42,6 +42,16 @@ export const formatBytes = (bytes: number | bigint): string => {
   return power === 0 ? `${n} B` : `${(n / 1_000 ** power).toFixed(1)} ${'kMGTP'[power - 1]}B`
 }
 
+/** `500`, `64KB`, `50MB`, `1.5GB` in bytes: powers of 1000. Throws USAGE. */
+export const parseBytes = (text: string): number => {
+  const [, n = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([kMGTP]?)B?$/i.exec(text) ?? []
+  const bytes = Math.round(Number(n) * 1_000 ** ' kmgtp'.indexOf(unit.toLowerCase() || ' '))
+  if (n !== '' && bytes > 0) return bytes
+  throw new KmigError('USAGE', `'${text}' is not an amount of bytes`, {
+    try: ['write it as 500KB, 50MB or 1GB'],
+  })
+}
+
 /** `12.3 MB/s`. */
 export const formatRate = (bytes: number | bigint, ms: number): string =>
   `${formatBytes(Math.round((Number(bytes) * 1_000) / Math.max(1, ms)))}/s`

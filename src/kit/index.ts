@@ -10,6 +10,7 @@ export {
   formatCount,
   formatDuration,
   formatRate,
+  parseBytes,
   parseDuration,
   plural,
   shortDuration,

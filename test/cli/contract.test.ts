@@ -4,14 +4,15 @@ import { envelope } from '../../src/cli/index.ts'
 import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
 import { planShape, reportShape } from '../../src/mirror/index.ts'
 import { demoShape } from '../../src/story/index.ts'
+import { verifyShape } from '../../src/verify/index.ts'
 import {
   dumpShape,
   duShape,
   latencyShape,
   restoreShape,
   smokeShape,
-  verifyShape,
   reportShape as zkcopyShape,
+  verifyShape as zkVerifyShape,
 } from '../../src/zkcopy/index.ts'
 import { allCommands, flagsOf } from './all-commands.ts'
 
@@ -24,12 +25,13 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   demo: demoShape,
   mirror: reportShape,
   'mirror-plan': planShape,
+  verify: verifyShape,
   'zk-du': duShape,
   'zk-dump': dumpShape,
   'zk-latency': latencyShape,
   'zk-restore': restoreShape,
   'zk-smoke': smokeShape,
-  'zk-verify': verifyShape,
+  'zk-verify': zkVerifyShape,
   zkcopy: zkcopyShape,
 }
 

@@ -24,3 +24,4 @@ export {
   recordsOf,
 } from './records.ts'
 export type { Aborted } from './transactions.ts'
+export { readVarint, varint } from './varint.ts'

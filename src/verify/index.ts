@@ -1,0 +1,7 @@
+export type { Difference } from './difference.ts'
+export type { VerifyEvent } from './events.ts'
+export { OFFSETS, type Offsets, type VerifyOptions } from './options.ts'
+export { type VerifyReport, verifyExit } from './report.ts'
+export { verifyShape } from './shapes.ts'
+export { verifyEventText, verifyProgress, verifyText } from './text.ts'
+export { verify } from './verify.ts'

@@ -1,0 +1,34 @@
+import type { Cluster } from '../kafka/index.ts'
+import type { During } from '../kit/index.ts'
+import { MirrorState } from '../mirror/index.ts'
+import { StateTopic } from '../offsets/index.ts'
+
+/** What the target remembers of the mirror that made the copy. */
+export type KnownMirror = {
+  name: string
+  producers: ReadonlySet<bigint>
+  control: ReadonlySet<bigint>
+  state: MirrorState
+  /** The clients have moved to the target: what they write there is not the mirror's. */
+  cutOver: boolean
+}
+
+/** undefined where no mirror of this name made a copy of this source. Throws STATE_DAMAGED. */
+export const knownMirror = async (
+  source: Cluster,
+  target: Cluster,
+  name: string,
+  during: During,
+): Promise<KnownMirror | undefined> => {
+  const topic = await StateTopic.read(target, name, during)
+  const state = topic && new MirrorState(topic)
+  const identity = state?.identity
+  if (!state || !identity || identity.sourceClusterId !== source.clusterId) return undefined
+  return {
+    name,
+    producers: new Set([identity.producerId]),
+    control: new Set([identity.controlProducerId, ...identity.formerControlIds]),
+    state,
+    cutOver: state.cutover !== undefined,
+  }
+}

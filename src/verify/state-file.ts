@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from 'node:fs'
+import * as z from 'zod'
+import { KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
+import type { PartitionOptions, Standing } from './partition.ts'
+
+const big = z
+  .string()
+  .regex(/^-?\d+$/)
+  .transform(BigInt)
+const look = z
+  .object({
+    offset: big,
+    timestamp: big,
+    key: z.string().nullable(),
+    value: z.string().nullable(),
+    headers: z.string(),
+  })
+  .optional()
+const kind = z.enum(['changed', 'missing', 'extra', 'swapped', 'moved', 'corrupt'])
+const difference = z.object({
+  topic: z.string(),
+  partition: z.number(),
+  kind,
+  source: big.optional(),
+  target: big.optional(),
+  length: big,
+  fields: z.array(z.enum(['offset', 'timestamp', 'key', 'value', 'headers'])),
+  was: look,
+  is: look,
+  note: z.string().optional(),
+})
+const partition = z.object({
+  sourceId: z.string(),
+  targetId: z.string(),
+  how: z.enum(['identical', 'any', 'latest']),
+  reached: z.object({ source: z.number(), target: z.number(), shift: z.number() }),
+  tally: z.object({
+    records: z.number(),
+    untouched: z.number(),
+    unpacked: z.number(),
+    differingWindows: z.number(),
+    lastWindow: z.number(),
+    counts: z.record(kind, big),
+    first: z.array(difference),
+    notCompared: z.array(
+      z.object({ side: z.enum(['source', 'target']), from: big, to: big, why: z.string() }),
+    ),
+  }),
+})
+const file = z.object({
+  kmig: z.literal('verify'),
+  schema: z.literal(1),
+  source: z.string(),
+  target: z.string(),
+  offsets: z.string(),
+  partitions: z.record(z.string(), partition),
+})
+
+type Ids = { sourceId: string; targetId: string }
+export type Identity = { source: string; target: string; offsets: string }
+
+const WRITE_EVERY_MS = 1_000
+
+/** What has been compared, in a file, so that a run that was killed goes on, and the next one reads only what is new. */
+export class StateFile {
+  readonly #path: string
+  readonly #head: Identity
+  readonly #partitions = new Map<string, unknown>()
+  readonly #earlier: z.output<typeof file>['partitions']
+  #wroteAt = performance.now()
+  #writing: Promise<void> | undefined
+
+  private constructor(
+    path: string,
+    head: Identity,
+    earlier: z.output<typeof file>['partitions'],
+    raw: object,
+  ) {
+    this.#path = path
+    this.#head = head
+    this.#earlier = earlier
+    for (const [key, value] of Object.entries(raw)) this.#partitions.set(key, value)
+  }
+
+  /** Throws STATE_DAMAGED, and USAGE if the file is of another comparison. */
+  static open(path: string, head: Identity): StateFile {
+    if (!existsSync(path)) return new StateFile(path, head, {}, {})
+    const advice = { try: [`remove ${path}: everything is compared anew`, 'or name another --state'] }
+    let raw: { partitions: object }
+    let read: z.output<typeof file>
+    try {
+      raw = JSON.parse(readFileSync(path, 'utf8'))
+      read = file.parse(raw)
+    } catch (cause) {
+      const why = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause)
+      throw new KmigError('STATE_DAMAGED', `${path} is not what kmig verify wrote: ${why}`, {
+        ...advice,
+        cause,
+      })
+    }
+    for (const key of ['source', 'target', 'offsets'] as const) {
+      if (read[key] === head[key]) continue
+      throw new KmigError('USAGE', `${path} is of ${key} ${read[key]}, this is ${head[key]}`, advice)
+    }
+    return new StateFile(path, head, read.partitions, raw.partitions)
+  }
+
+  /** What an earlier run found; undefined also where a topic has been made again since. */
+  earlier(where: string, { sourceId, targetId }: Ids): PartitionOptions['earlier'] {
+    const found = this.#earlier[where]
+    if (!found || found.sourceId !== sourceId || found.targetId !== targetId || found.how === 'latest')
+      return undefined
+    const first = found.tally.first.map(({ source, target, was, is, note, ...more }) => ({
+      ...{ source, target, was, is, note },
+      ...more,
+    }))
+    return { how: found.how, reached: found.reached, tally: { ...found.tally, first } }
+  }
+
+  /** Keeps how far a partition is; the file follows within a second, while the run goes on. */
+  note(where: string, ids: Ids, { how, reached, tally }: Standing): void {
+    const text = JSON.stringify({ ...ids, how, reached, tally: tally.state }, (_, value) =>
+      typeof value === 'bigint' ? String(value) : value,
+    )
+    this.#partitions.set(where, JSON.parse(text))
+    if (this.#writing || performance.now() - this.#wroteAt < WRITE_EVERY_MS) return
+    this.#writing = this.#write().finally(() => {
+      this.#writing = undefined
+    })
+    this.#writing.catch(() => {}) // the last write tells
+  }
+
+  async #write(): Promise<void> {
+    this.#wroteAt = performance.now()
+    const all = { kmig: 'verify', schema: 1, ...this.#head, partitions: Object.fromEntries(this.#partitions) }
+    await writeFileAtomic(this.#path, `${JSON.stringify(all)}\n`)
+  }
+
+  /** Throws USAGE if the file can't be written. */
+  async save(): Promise<void> {
+    await this.#writing?.catch(() => {})
+    await this.#write().catch(cause => {
+      throw new KmigError('USAGE', `${this.#path} can't be written: ${messageOf(cause)}`, { cause })
+    })
+  }
+}

@@ -1,0 +1,275 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  alterTopicConfigs,
+  type Cluster,
+  commitOffsets,
+  createTopics,
+  kafkaJs,
+  type NewRecord,
+} from '../../src/kafka/index.ts'
+import { parseBootstrap, sleep } from '../../src/kit/index.ts'
+import {
+  type VerifyOptions,
+  type VerifyReport,
+  verify,
+  verifyExit,
+  verifyText,
+} from '../../src/verify/index.ts'
+import { MirrorWorld } from '../mirror-world.ts'
+import { servers } from '../sandbox-helper.ts'
+
+servers('kmig verify', () => {
+  let world: MirrorWorld
+  beforeAll(async () => {
+    world = await MirrorWorld.open()
+  })
+  afterAll(async () => await world?.[Symbol.asyncDispose]())
+
+  const signal = new AbortController().signal
+  const look = (topics: string[], more: Partial<VerifyOptions> = {}): Promise<VerifyReport> =>
+    verify({
+      from: { name: 'old', bootstrap: parseBootstrap(world.bootstrap('old')) },
+      to: { name: 'new', bootstrap: parseBootstrap(world.bootstrap('new')) },
+      topics,
+      groups: ['none'],
+      signal,
+      ...more,
+    })
+  const record = (i: number, over: NewRecord = {}): NewRecord => ({
+    timestamp: BigInt(1_700_000_000_000 + i),
+    key: Buffer.from(`k${i}`),
+    value: Buffer.from(`value ${i}`),
+    headers: [{ key: Buffer.from('h'), value: Buffer.from(String(i)) }],
+    ...over,
+  })
+  const records = (count: number, first = 0) => Array.from({ length: count }, (_, i) => record(first + i))
+  const both = async (topic: string, configs: Record<string, string> = {}) => {
+    for (const cluster of [world.old, world.next])
+      await createTopics(cluster, [{ name: topic, partitions: 1, replicationFactor: 1, configs }])
+  }
+  const put = async (
+    cluster: Cluster,
+    topic: string,
+    all: readonly NewRecord[],
+    perBatch = 50,
+    codec: 0 | 4 = 0,
+  ) => {
+    for (let i = 0; i < all.length; i += perBatch)
+      await world.write(cluster, topic, all.slice(i, i + perBatch), { codec })
+  }
+  const found = ({ differences }: VerifyReport) =>
+    differences.map(({ kind, source, target, length, fields }) =>
+      [kind, source ?? '-', target ?? '-', length, ...fields].join(' '),
+    )
+
+  test('a mirrored topic is equal, its batches are compared unopened, and every header is the mirror’s; a stranger’s batch is named', async () => {
+    await world.fill('good', { partitions: 3, batches: 40, records: 20, codec: 4 })
+    await world.more('good', 0, { batches: 200, size: 50 })
+    await world.mirror('m', ['good'])
+    const report = await look(['good'], { name: 'm' })
+    expect(verifyText(report)).toContain('EQUAL')
+    expect(report).toMatchObject({ verdict: 'equal', mirror: { name: 'm', cutOver: false } })
+    expect(report.partitions.map(({ how, records: n, foreign }) => [how, n, foreign.length])).toEqual([
+      ['identical', 1_000, 0],
+      ['identical', 800, 0],
+      ['identical', 800, 0],
+    ])
+    expect(report.partitions[1]).toMatchObject({ untouched: 40, unpacked: 0, headers: 40 })
+    expect(report.topics[0]?.settings.every(({ outcome }) => outcome === 'held')).toBe(true)
+    await world.write(world.next, 'good', records(2), { partition: 1 })
+    const again = await look(['good'], { name: 'm' })
+    expect(verifyExit(again)).toBe(3)
+    expect(found(again)).toEqual(['extra - 800 2'])
+    expect(again.partitions[1]?.foreign).toMatchObject([{ from: 800n, to: 801n, producerId: -1n }])
+  })
+
+  test('beside a mirror what is not copied yet is lag, not a difference; --strict makes it one', async () => {
+    await world.fill('lag', { batches: 20, records: 10 })
+    await world.mirror('lag', ['lag'])
+    await world.more('lag', 0, { batches: 3, records: 10 })
+    const report = await look(['lag'], { name: 'lag' })
+    expect(report).toMatchObject({ verdict: 'partial', partitions: [{ records: 200, behind: 30n }] })
+    expect([verifyExit(report), verifyExit(await look(['lag'], { name: 'lag', strict: true }))]).toEqual([
+      0, 3,
+    ])
+  })
+
+  const plants: [topic: string, copy: NewRecord[], wanted: string[]][] = [
+    ['same', records(200), []],
+    ['value', records(200).with(77, record(77, { value: Buffer.from('x') })), ['changed 77 77 1 value']],
+    ['header', records(200).with(0, record(0, { headers: [] })), ['changed 0 0 1 headers']],
+    ['time', records(200).with(199, record(199, { timestamp: 5n })), ['changed 199 199 1 timestamp']],
+    ['lost', records(200).toSpliced(120, 1), ['missing 120 120 1', 'moved 121 120 1 offset']],
+    ['more', records(200).toSpliced(50, 0, record(49)), ['extra - 50 1', 'moved 50 51 1 offset']],
+    ['swapped', records(200).with(9, record(10)).with(10, record(9)), ['swapped 9 9 2']],
+    ['short', records(180), ['missing 180 - 20']],
+  ]
+  test('in copies that somebody else made, the one planted difference is named, and nothing else', async () => {
+    for (const [name, copy] of plants) {
+      await both(`hand-${name}`)
+      await put(world.old, `hand-${name}`, records(200), 30, 4)
+      await put(world.next, `hand-${name}`, copy, 45)
+    }
+    const report = await look(['hand-*'])
+    const where = (name: string) => report.differences.filter(({ topic }) => topic === `hand-${name}`)
+    for (const [name, , wanted] of plants)
+      expect(found({ ...report, differences: where(name) }), name).toEqual(wanted)
+    expect(report.verdict).toBe('differs')
+    expect(where('value')[0]?.was?.key).toMatch(/^sha1:/)
+    const { differences } = await look(['hand-value'], { showKeys: true })
+    expect(differences[0]?.was?.key).toBe('k77')
+  })
+
+  test('only the committed records of transactions count, at whatever offsets the copy has them', async () => {
+    await both('tx')
+    const producer = kafkaJs({ brokers: world.old.bootstrap, clientId: 'tx' }).producer({
+      transactionalId: 'tx',
+      idempotent: true,
+      maxInFlightRequests: 1,
+    })
+    await producer.connect()
+    for (let i = 0; i < 6; i++) {
+      const transaction = await producer.transaction()
+      await transaction.send({
+        topic: 'tx',
+        messages: [{ key: `${i}`, value: `v${i}`, timestamp: `${1_000 + i}` }],
+      })
+      if (i % 2) await transaction.abort()
+      else await transaction.commit()
+    }
+    await producer.disconnect()
+    const kept = [0, 2, 4].map(i => ({
+      timestamp: BigInt(1_000 + i),
+      key: Buffer.from(`${i}`),
+      value: Buffer.from(`v${i}`),
+    }))
+    await world.write(world.next, 'tx', kept)
+    expect(await look(['tx'], { offsets: 'any' })).toMatchObject({
+      verdict: 'equal',
+      partitions: [{ records: 3 }],
+    })
+    expect(found(await look(['tx'], { offsets: 'identical' }))[0]).toMatch(/^moved 4 1|^missing|^moved/)
+  })
+
+  test('what retention cut on one side is named and not called equal', async () => {
+    await world.fill('cut', { batches: 10, records: 10 })
+    await world.mirror('cut', ['cut'])
+    await world.old.deleteRecords([{ topic: 'cut', partition: 0, offset: 25n }])
+    const report = await look(['cut'], { name: 'cut' })
+    expect(report.verdict).toBe('partial')
+    expect(report.partitions[0]).toMatchObject({
+      records: 75,
+      notCompared: [{ side: 'target', from: 0n, to: 25n, why: 'the source deleted it' }],
+    })
+    await world.next.deleteRecords([{ topic: 'cut', partition: 0, offset: 40n }])
+    const lost = await look(['cut'], { name: 'cut' })
+    expect(found(lost)).toEqual(['missing 25 - 15'])
+    const stranger = await look(['cut'])
+    expect(stranger.partitions[0]?.notCompared).toMatchObject([{ side: 'source', from: 25n, to: 40n }])
+  })
+
+  test('of a compacted topic the last value of each key is compared, however little memory there is', async () => {
+    await both('latest', { 'cleanup.policy': 'compact' })
+    const at = (i: number, round: number) =>
+      record(i % 100, { timestamp: BigInt(round), value: Buffer.from(`${i}`) })
+    const all = Array.from({ length: 500 }, (_, i) => at(i, Math.floor(i / 100)))
+    await put(world.old, 'latest', all)
+    await put(world.next, 'latest', all.slice(300)) // as if a cleaner had been there
+    const gone = { timestamp: 9n, key: Buffer.from('gone'), value: null }
+    await put(world.old, 'latest', [gone])
+    const report = await look(['latest'], { keysAtOnce: 20 })
+    expect(report.partitions[0]).toMatchObject({
+      how: 'latest',
+      counts: { changed: 0n, missing: 0n, extra: 0n },
+    })
+    expect(report.partitions[0]?.keys).toMatchObject({ compared: 101, superseded: 0 })
+    expect(report.partitions[0]?.keys?.passes).toBeGreaterThan(3)
+    await put(world.next, 'latest', [record(3, { value: Buffer.from('stale') }), record(4, { value: null })])
+    const stale = await look(['latest'])
+    expect(found(stale).sort()).toEqual(['changed 403 200 1 timestamp value', 'missing 404 - 1'])
+  })
+
+  test('topics, partition counts, settings and group offsets that differ are told', async () => {
+    await both('meta-a')
+    await createTopics(world.old, [{ name: 'meta-b', partitions: 2, replicationFactor: 1 }])
+    await createTopics(world.next, [{ name: 'meta-b', partitions: 1, replicationFactor: 1 }])
+    await createTopics(world.old, [{ name: 'meta-c', partitions: 1, replicationFactor: 1 }])
+    await alterTopicConfigs(world.old, 'meta-a', { set: { 'retention.ms': '7000' } })
+    await put(world.old, 'meta-a', records(10))
+    await put(world.next, 'meta-a', records(10))
+    const commit = (cluster: Cluster, group: string, offset: bigint) =>
+      commitOffsets(cluster, group, [{ topic: 'meta-a', partition: 0, offset, metadata: '' }])
+    for (const [group, ours, theirs] of [
+      ['meta-same', 5n, 5n],
+      ['meta-low', 5n, 3n],
+      ['meta-none', 5n, undefined],
+    ] as const) {
+      await commit(world.old, group, ours)
+      if (theirs !== undefined) await commit(world.next, group, theirs)
+    }
+    const report = await look(['meta-*'], { groups: ['meta-*'], quick: true })
+    expect(verifyExit(report)).toBe(3)
+    expect(
+      report.topics.map(({ topic, there, partitions, equal }) => [topic, there, partitions.target, equal]),
+    ).toEqual([
+      ['meta-a', true, 1, false],
+      ['meta-b', true, 1, false],
+      ['meta-c', false, 0, false],
+    ])
+    expect(report.topics[0]?.settings).toMatchObject([
+      { name: 'retention.ms', source: '7000', outcome: 'differs' },
+    ])
+    expect(report.groups?.same).toBe(1)
+    expect(report.groups?.findings.map(({ group, outcome }) => [group, outcome]).sort()).toEqual([
+      ['meta-low', 'lower'],
+      ['meta-none', 'none'],
+    ])
+  })
+
+  test('killed and started again with its --state, it goes on where it was and still knows what differed', async () => {
+    await both('long')
+    const value = Buffer.alloc(1_000, 'x')
+    const all = Array.from({ length: 20_000 }, (_, i) => record(i, { value }))
+    await put(world.old, 'long', all, 500)
+    await put(world.next, 'long', all.with(100, record(100)), 500)
+    const state = join(world.stateDir, 'long.verify')
+    const args = [
+      '--from',
+      world.bootstrap('old'),
+      '--to',
+      world.bootstrap('new'),
+      '--topics',
+      'long',
+      '--groups',
+      'none',
+      '--state',
+      state,
+      '--json',
+    ]
+    const first = world.run('verify', ...args, '--max-rate', '8MB')
+    while (reachedIn(state) < 2_000) await sleep(50)
+    first.process.kill('SIGKILL')
+    await first.ended
+    const kept = reachedIn(state)
+    expect(kept).toBeLessThan(20_000)
+    const second = world.run('verify', ...args)
+    expect((await second.ended).code).toBe(3)
+    const report = JSON.parse(second.stdout)
+    expect(report).toMatchObject({
+      verdict: 'differs',
+      partitions: [{ records: 20_000, earlier: String(kept) }],
+    })
+    expect(report.differences).toMatchObject([{ kind: 'changed', source: '100', fields: ['value'] }])
+    expect(report.bytes).toBeLessThan(43_000_000 - 2_000 * kept + 5_000_000)
+  })
+})
+
+const reachedIn = (path: string): number => {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')).partitions['long-0']?.reached.source ?? 0
+  } catch {
+    return 0
+  }
+}
