@@ -54,7 +54,7 @@ export const laggingText = ({ group, members, lag }: LaggingGroup): string =>
 
 /** Sums a sync up; what was neither set nor right already is listed. */
 export const groupsMoved = ({ rows, refused }: GroupReport): GroupsMoved => {
-  const done = rows.filter(({ outcome }) => outcome.kind === 'committed' || outcome.kind === 'unchanged')
+  const done = rows.filter(({ outcome: { kind } }) => ['committed', 'unchanged', 'renewed'].includes(kind))
   const left = rows.flatMap(({ group, topic, partition, outcome }) => {
     if (outcome.kind === 'waiting') {
       return [{ group, why: `${topic}-${partition}: at ${outcome.at}, the copy ends at ${outcome.copied}` }]

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
-import { type GroupReport, StateTopic, stateTopicOf, syncGroups } from '../offsets/index.ts'
+import { type GroupReport, StateTopic, stateTopicOf, syncGroups, type Written } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
 import { Lane } from './lane.ts'
@@ -36,7 +36,8 @@ export class Mirror implements AsyncDisposable {
   #engine: Engine | undefined
   #follower: Follower | undefined
   #lanes: Lane[] = []
-  #groups: GroupReport = { rows: [], refused: [] }
+  #groups: GroupReport = { rows: [], refused: [], excluded: [] }
+  readonly #written: Written = { now: () => Date.now(), at: new Map() }
 
   private constructor(options: MirrorOptions, source: Cluster, target: Cluster, pool: FramePool) {
     this.#pool = pool
@@ -229,11 +230,14 @@ export class Mirror implements AsyncDisposable {
         .filter(lane => lane.sure || lane.stopped)
         .map(lane => [lane.where, { start: lane.start, end: lane.acked }]),
     )
+    const mirrored = new Set(this.#lanes.map(({ topic }) => topic))
     this.#groups = await syncGroups({
       source: this.source,
       target: this.target,
       groups: this.#options.groups,
       boundsOf: (topic, partition) => bounds.get(`${topic}-${partition}`),
+      mirrored: topic => mirrored.has(topic),
+      written: this.#written,
       signal: this.#options.signal,
     })
     const count = (...kinds: string[]) =>
@@ -241,7 +245,7 @@ export class Mirror implements AsyncDisposable {
     this.#options.on?.({
       kind: 'groups',
       copied: count('committed'),
-      unchanged: count('unchanged', 'kept'),
+      unchanged: count('unchanged', 'renewed', 'kept'),
       refused: count('refused', 'waiting') + this.#groups.refused.length,
     })
     return this.#groups

@@ -9,7 +9,9 @@ const stopped = z.object({
   try: z.array(z.string()),
   exit: z.number(),
 })
-const outcome = z.looseObject({ kind: z.enum(['committed', 'unchanged', 'waiting', 'kept', 'refused']) })
+const outcome = z.looseObject({
+  kind: z.enum(['committed', 'unchanged', 'renewed', 'waiting', 'kept', 'refused']),
+})
 
 const partition = z.object({
   topic: z.string(),
@@ -33,6 +35,7 @@ const groups = z.object({
     z.object({ group: z.string(), topic: z.string(), partition: z.number(), source: int64, outcome }),
   ),
   refused: z.array(z.object({ group: z.string(), why: z.string() })),
+  excluded: z.array(z.object({ group: z.string(), topic: z.string().optional(), why: z.string() })),
 })
 
 /** `kmig mirror --json`. */

@@ -71,7 +71,7 @@ export const reportText = (report: MirrorReport): string => {
     `mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId})`,
     `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)}${copyMs > 0 ? `, copied at ${formatRate(bytes, copyMs)}` : ''}`,
     `  ${plural(partitions.length, 'partition')} with identical offsets; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
-    `  group offsets: ${count('committed')} copied, ${count('unchanged')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
+    `  group offsets: ${count('committed')} copied, ${count('unchanged', 'renewed')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
     ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),
     ...refused.map(({ topic, why }) => `  NOT MIRRORED ${topic}: ${why}`),
     ...(behind.length > 0 ? [`  ${plural(behind.length, 'partition')} not caught up`] : []),

@@ -71,7 +71,7 @@ export class World {
         outcome: { kind: 'committed' as const, at: Offset(at) },
       }
     })
-    return { rows, refused: [] }
+    return { rows, refused: [], excluded: [] }
   }
 
   get ports(): Ports {
