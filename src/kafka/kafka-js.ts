@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import kafkajs, { type Kafka, type KafkaConfig } from 'kafkajs'
 import { type Sasl, type Security, saslOf, tlsOf, tlsOptions } from '../config/index.ts'
 import { formatHostPort, type HostPort, KmigError } from '../kit/index.ts'
-import { type Codec, compress, decompress } from './records/index.ts'
+import { type Codec, compress, decompress, decompressOldLz4 } from './records/index.ts'
 
 export type { Admin, Consumer, EachBatchPayload, Kafka as KafkaJs, Message, Producer } from 'kafkajs'
 
@@ -50,7 +50,9 @@ const registerCodecs = (): void => {
   const { CompressionTypes, CompressionCodecs } = kafkajs
   const of = (codec: Codec) => () => ({
     compress: async ({ buffer }: { buffer: Buffer }) => compress(codec, buffer),
-    decompress: async (packed: Buffer) => decompress(codec, packed),
+    // it hands over messages of format 0 too, and does not say so
+    decompress: async (packed: Buffer) =>
+      codec === 3 ? decompressOldLz4(packed) : decompress(codec, packed),
   })
   CompressionCodecs[CompressionTypes.Snappy] = of(2)
   CompressionCodecs[CompressionTypes.LZ4] = of(3)

@@ -34,6 +34,8 @@ export type EngineOptions = {
   producers: ReadonlySet<bigint>
   /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
   topicIds: { source: Map<string, string>; target: Map<string, string> }
+  /** Bytes of the largest batch that each topic of the target takes; may change. */
+  batchLimits: ReadonlyMap<string, number>
   /** Whether a topic of the source is to be mirrored. */
   chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */

@@ -5,6 +5,22 @@ import type { MirrorEvent } from './events.ts'
 import { passes } from './passes.ts'
 import type { TopicState } from './state.ts'
 
+/** Kafka's limit of a batch. */
+export const LIMIT = 'max.message.bytes'
+
+/** Bytes of the largest batch that a copy takes while it is mirrored. */
+export const batchLimit = (held: Readonly<Record<string, string>> = {}): number =>
+  Number(held[LIMIT] ?? Number.POSITIVE_INFINITY)
+
+/** Who raised the limit of a batch on the target did so for a record that was refused: it is not lowered again. */
+export const keepLimit = <S extends { held: Record<string, string> }>(
+  wanted: S,
+  now: string | null | undefined,
+): S =>
+  LIMIT in wanted.held && Number(now ?? 0) > batchLimit(wanted.held)
+    ? { ...wanted, held: { ...wanted.held, [LIMIT]: String(now) } }
+    : wanted
+
 type Settings = Pick<TopicState, 'final' | 'held'>
 
 export type ConfigChanges = {
@@ -57,7 +73,8 @@ export const alignConfigs = async ({
   signal,
   on,
 }: AlignOptions): Promise<Settings> => {
-  const changes = configChanges(known, configs)
+  const wanted = keepLimit(configs, known.held[LIMIT])
+  const changes = configChanges(known, wanted)
   if (!changes) return known
   try {
     await alterTopicConfigs(target, topic, changes.now, { signal })
@@ -70,5 +87,5 @@ export const alignConfigs = async ({
   const { set, removed, later } = changes
   if (Object.keys(set).length + removed.length > 0)
     on?.({ kind: 'configs-followed', topic, set, removed, later })
-  return { final: configs.final, held: configs.held }
+  return { final: wanted.final, held: wanted.held }
 }

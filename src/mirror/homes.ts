@@ -20,6 +20,7 @@ export type HomesOptions = {
   lanes: readonly Lane[]
   sources: Identities
   topicIds: { source: TopicIds; target: TopicIds }
+  batchLimits: ReadonlyMap<string, number>
   /** Ends everything. */
   signal: AbortSignal
   /** Something landed, failed, arrived or lost its home. */
@@ -169,10 +170,11 @@ export class Homes {
   #inletOf(connection: Connection): Inlet {
     const known = this.#inlets.get(connection)
     if (known) return known
-    const { pool, topicIds, signal, lanes, moved, run } = this.#o
+    const { pool, topicIds, batchLimits, signal, lanes, moved, run } = this.#o
     const inlet = new Inlet(connection, {
       pool,
       topicIds: topicIds.source,
+      batchLimits,
       signal,
       full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
       fed: () => {

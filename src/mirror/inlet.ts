@@ -43,6 +43,8 @@ export type InletOptions = {
   signal: AbortSignal
   pool: FramePool
   topicIds: TopicIds
+  /** Bytes of the largest batch that each topic of the target takes. */
+  batchLimits: ReadonlyMap<string, number>
   /** Whether all lanes together hold too much. */
   full(): boolean
   /** Lanes got something. */
@@ -192,6 +194,7 @@ export class Inlet {
         stamp: ordinal => lane.stampOf(ordinal),
         holes: 'split',
         aborted: part.abortedTransactions ?? [],
+        maxBatchBytes: this.#options.batchLimits.get(lane.topic),
       })
       frame.hold(got.items)
       lane.offer(got.items, got.next, got.stop)

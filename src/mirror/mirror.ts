@@ -5,6 +5,7 @@ import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups, type Written } from '../offsets/index.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
+import { batchLimit } from './follow-configs.ts'
 import { Lane } from './lane.ts'
 import type { MirrorOptions } from './options.ts'
 import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
@@ -141,11 +142,13 @@ export class Mirror implements AsyncDisposable {
     const ids = (side: 'sourceId' | 'targetId') =>
       new Map([...topics].map(([name, state]) => [name, state[side]] as const))
     const topicIds = { source: ids('sourceId'), target: ids('targetId') }
+    const batchLimits = new Map([...topics].map(([name, { held }]) => [name, batchLimit(held)] as const))
     const follower = new Follower({
       ...how,
       add: (topic, now) => {
         topicIds.source.set(topic, now.sourceId)
         topicIds.target.set(topic, now.targetId)
+        batchLimits.set(topic, batchLimit(now.held))
         const mirrored = this.#lanes.filter(lane => lane.topic === topic).length
         const added = now.starts.map((_, partition) => partition).slice(mirrored)
         this.#engine?.add(added.map(partition => this.#lane(topic, partition, now, identity)))
@@ -160,12 +163,16 @@ export class Mirror implements AsyncDisposable {
         lanes: this.#lanes,
         producers: new Set([identity.producerId]),
         topicIds,
+        batchLimits,
         chosen: topicChooser(this.#options),
         persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
         persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
         follow: async (found, { configs }) => {
           await follower.topics(found)
-          if (configs) await follower.configs(found.map(({ name }) => name))
+          if (!configs) return
+          await follower.configs(found.map(({ name }) => name))
+          for (const name of batchLimits.keys())
+            batchLimits.set(name, batchLimit(how.state.topic(name)?.held))
         },
         on: this.#options.on,
       }),

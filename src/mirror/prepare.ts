@@ -10,7 +10,7 @@ import {
 } from '../kafka/index.ts'
 import { type During, inFlight, KmigError } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
-import { alignConfigs } from './follow-configs.ts'
+import { alignConfigs, keepLimit, LIMIT } from './follow-configs.ts'
 import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { Identity, MirrorState, TopicState } from './state.ts'
 
@@ -115,12 +115,16 @@ export const identityOf = async ({
 /** Settings at work at a time. */
 const ALTERS_AT_ONCE = 16
 
-/** Gives topics that are there already the settings that mirroring needs, where they have others. */
+/**
+ * Gives topics that are there already the settings that mirroring needs, where they have others. Returns the limits of a
+ * batch that they had: a larger one stays.
+ */
 export const holdConfigs = async (
   target: Cluster,
   topics: readonly TopicPlan[],
   { signal }: During,
-): Promise<void> => {
+): Promise<Map<string, string>> => {
+  const limits = new Map<string, string>()
   const names = topics.map(({ topic }) => topic)
   const found =
     names.length > 0
@@ -132,11 +136,14 @@ export const holdConfigs = async (
         .filter(({ source }) => source === 'dynamic-topic')
         .map(({ name, value }) => [name, value]),
     )
-    return Object.entries(configs.held).some(([name, value]) => now.get(name) !== value)
+    const limit = now.get(LIMIT)
+    if (limit) limits.set(topic, limit)
+    return Object.entries(keepLimit(configs, limit).held).some(([name, value]) => now.get(name) !== value)
   })
   const hold = ({ topic, configs }: TopicPlan) =>
-    alterTopicConfigs(target, topic, { set: configs.held }, { signal })
+    alterTopicConfigs(target, topic, { set: keepLimit(configs, limits.get(topic)).held }, { signal })
   for await (const _ of inFlight(other, ALTERS_AT_ONCE, hold, signal));
+  return limits
 }
 
 /** Makes the topics that are missing, holds the settings of all, and remembers them before a record is written. */
@@ -174,7 +181,7 @@ export const prepareTopics = async ({
     const from = state.topic(topic)?.starts.length ?? 0
     on?.({ kind: 'partitions-added', topic, from, to: partitions.length })
   }
-  await holdConfigs(
+  const limits = await holdConfigs(
     target,
     topics.filter(({ action }) => action !== 'create'),
     { signal },
@@ -185,8 +192,8 @@ export const prepareTopics = async ({
     const known = action === 'resume' || action === 'grow' ? state.topic(topic) : undefined
     const starts = partitions.map(({ partition, start }) => known?.starts[partition] ?? start)
     const { final, held } = known
-      ? await alignConfigs({ target, topic, known, configs, signal, on })
-      : configs
+      ? await alignConfigs({ target, topic, known: keepLimit(known, limits.get(topic)), configs, signal, on })
+      : keepLimit(configs, limits.get(topic))
     const translated = known?.translated ?? []
     const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
     states.set(topic, { sourceId, targetId: id, starts, translated, final, held })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { configChanges } from '../../src/mirror/follow-configs.ts'
+import { batchLimit, configChanges, keepLimit } from '../../src/mirror/follow-configs.ts'
 
 const held = { 'retention.ms': '-1', 'max.message.bytes': '1048588' }
 
@@ -40,4 +40,11 @@ test('larger batches on the source raise what the copy takes, at once', () => {
     held: { ...held, 'max.message.bytes': '9000000' },
   }
   expect(configChanges(known, wanted)?.now).toEqual({ set: { 'max.message.bytes': '9000000' }, delete: [] })
+})
+
+test('a limit that somebody raised on the target for a record that was refused stays', () => {
+  const configs = { final: {}, held }
+  expect(batchLimit(keepLimit(configs, '9000000').held)).toBe(9_000_000)
+  for (const lower of ['5', '1048588', undefined, null]) expect(keepLimit(configs, lower)).toBe(configs)
+  expect(keepLimit({ final: {}, held: {} }, '9000000').held).toEqual({})
 })

@@ -74,9 +74,9 @@ export const readHeader = (bytes: Buffer, at = 0): BatchHeader => {
   }
 }
 
-/** The whole batches of a record set, with where each starts. Needs magic 2. */
+/** The whole batches of a record set, with where each starts. Needs magic 2; ends at what can't be a batch. */
 export function* headers(bytes: Buffer): Generator<{ at: number; header: BatchHeader }, void> {
-  for (let at = 0; isWhole(bytes, at) && at + HEADER <= bytes.length; at += sizeOfBatch(bytes, at)) {
+  for (let at = 0; isWhole(bytes, at) && sizeOfBatch(bytes, at) >= HEADER; at += sizeOfBatch(bytes, at)) {
     yield { at, header: readHeader(bytes, at) }
   }
 }

@@ -1,4 +1,4 @@
-export { CODECS, type Codec, compress, decompress } from './codecs.ts'
+export { CODECS, type Codec, compress, decompress, decompressOldLz4 } from './codecs.ts'
 export { crcOf, patchHeader } from './crc.ts'
 export {
   AT,
