@@ -1,4 +1,13 @@
-import { BaseCommand, countFlag, durationFlag, envelope, Flags, type View } from '../src/cli/index.ts'
+import {
+  BaseCommand,
+  countFlag,
+  durationFlag,
+  envelope,
+  Flags,
+  keepFlags,
+  pathFlags,
+  type View,
+} from '../src/cli/index.ts'
 import { EXIT } from '../src/kit/index.ts'
 import {
   ACL_MODES,
@@ -40,14 +49,7 @@ export default class ZkCopy extends BaseCommand {
     'to-auth': Flags.string({ summary: 'file of credentials of the target' }),
     since: Flags.string({ summary: 'copy what was modified then or later: ms since 1970 or ISO 8601' }),
     overlap: durationFlag({ summary: 'how much earlier than --since to begin', default: 120_000 }),
-    include: Flags.string({
-      summary: 'paths below the root to copy (glob, repeatable); default all',
-      multiple: true,
-    }),
-    exclude: Flags.string({
-      summary: 'paths to leave alone with all below (glob, repeatable)',
-      multiple: true,
-    }),
+    ...pathFlags,
     state: Flags.string({ summary: 'file that keeps how far the last run got', helpValue: '<file>' }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
     rate: Flags.string({
@@ -74,6 +76,7 @@ export default class ZkCopy extends BaseCommand {
       multiple: true,
       helpValue: '<old=new>',
     }),
+    ...keepFlags,
     delete: Flags.boolean({ summary: 'remove what only the target has', exclusive: ['check', 'since'] }),
     'max-delete': Flags.string({
       summary: 'most that --delete may remove: a number, or a part of the target',

@@ -3,12 +3,13 @@ import type { AclMode } from './acls.ts'
 import { parseMaxDelete } from './delete.ts'
 import { endOf } from './end.ts'
 import { pathFilter } from './filter.ts'
+import { type KeepArguments, keepOf } from './keep-arguments.ts'
 import type { ZkCopyOptions } from './options.ts'
 import { parseRate } from './rate.ts'
 import { parseSince } from './since.ts'
 
 /** What a user writes, by the names of the flags; `from` and `to` are connect strings. */
-export type ZkCopyArguments = {
+export type ZkCopyArguments = KeepArguments & {
   from: string
   to: string
   'from-auth'?: string | undefined
@@ -33,8 +34,9 @@ export type ZkCopyArguments = {
 /** Reads what the flags say. Throws ZK_CONNECT_STRING, USAGE. */
 export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'signal' | 'on'> => {
   const upTo = parseMaxDelete(flags['max-delete'])
+  const from = endOf(flags.from, flags['from-auth'])
   return {
-    from: endOf(flags.from, flags['from-auth']),
+    from,
     to: endOf(flags.to, flags['to-auth']),
     sinceMs: flags.since === undefined ? undefined : parseSince(flags.since),
     overlapMs: flags.overlap,
@@ -45,6 +47,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     tail: flags.tail ? { untilQuietMs: flags['until-quiet'] } : undefined,
     acl: flags.acl,
     aclMap: parseAclMap(flags['acl-map']),
+    keep: keepOf(flags, from.chroot),
     check: flags.check,
     deleteUpTo: flags.delete ? upTo : undefined,
     juteMaxBuffer: flags['jute-maxbuffer'],

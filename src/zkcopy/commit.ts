@@ -1,6 +1,23 @@
 import { inFlight, isKmigError, type KmigError } from '../kit/index.ts'
-import { CODE, codeError, MULTI_BYTES, multi, opBytes, setAcl, type ZkSession } from '../zookeeper/index.ts'
-import { type Batch, type BatchLimits, type Change, pack } from './change.ts'
+import {
+  CODE,
+  codeError,
+  MULTI_BYTES,
+  multi,
+  setAcl,
+  type WriteOp,
+  type ZkSession,
+} from '../zookeeper/index.ts'
+import {
+  type Batch,
+  type BatchLimits,
+  type Change,
+  opCount,
+  opsOf,
+  pack,
+  type Step,
+  stepBytes,
+} from './change.ts'
 import { type Pace, UNPACED } from './pace.ts'
 import { type RepairOptions, repair } from './repair.ts'
 import type { Tally } from './tally.ts'
@@ -18,9 +35,9 @@ export type CommitOptions = Omit<RepairOptions, 'send'> & {
   before?: ((batch: Batch) => Promise<void>) | undefined
 }
 
-const sizeOf = ({ ops, acls }: Batch): number => ops.length + acls.length
+const sizeOf = ({ ops, acls }: Batch): number => ops.reduce((sum, op) => sum + opCount(op), 0) + acls.length
 const bytesOf = ({ ops, acls }: Batch): number =>
-  ops.reduce((sum, op) => sum + opBytes(op), 0) +
+  ops.reduce((sum, op) => sum + stepBytes(op), 0) +
   acls.reduce((sum, { path, acl }) => sum + path.length + acl.length, 0)
 
 /**
@@ -75,12 +92,13 @@ const sendBatch = async (batch: Batch, { session, tally }: CommitOptions): Promi
     outcome.open.push(...changes)
   }
   const { ops } = batch
+  const { writes, of } = unfolded(ops)
   const writing =
     ops.length > 0 &&
-    session.call(multi, ops).then(({ code, value }) => {
+    session.call(multi, writes).then(({ code, value }) => {
       const at = value ? value.findIndex(c => c !== 0) : 0
       if (value && at < 0) return countDone(tally, ops)
-      return refused(ops, ops[at] as Change, value?.[at] ?? code)
+      return refused(ops, of[at] as Change, value?.[at] ?? code)
     }, lost(ops))
   const setting = batch.acls.map(change =>
     session.call(setAcl, change).then(
@@ -96,11 +114,23 @@ const sendBatch = async (batch: Batch, { session, tally }: CommitOptions): Promi
   return outcome
 }
 
+/** The operations of a batch, and the change that each is of. */
+const unfolded = (ops: readonly Step[]): { writes: WriteOp[]; of: Step[] } => {
+  const [writes, of]: [WriteOp[], Step[]] = [[], []]
+  for (const step of ops) {
+    for (const write of opsOf(step)) {
+      writes.push(write)
+      of.push(step)
+    }
+  }
+  return { writes, of }
+}
+
 const countDone = (tally: Tally, ops: Batch['ops']): void => {
   tally.multis++
   tally.bytesWritten += MULTI_BYTES
   for (const op of ops) {
-    tally.bytesWritten += opBytes(op)
+    tally.bytesWritten += stepBytes(op)
     countOne(tally, op)
   }
 }
@@ -112,6 +142,7 @@ export const countOne = (tally: Tally, change: Change): void => {
       tally.created++
       return
     case 'set':
+    case 'remake':
       tally.updated++
       return
     case 'delete':

@@ -1,11 +1,15 @@
 import { KmigError } from '../kit/index.ts'
-import { joinPath, MULTI_BYTES, opBytes } from '../zookeeper/index.ts'
-import type { Change } from './change.ts'
+import { joinPath, MULTI_BYTES } from '../zookeeper/index.ts'
+import { type Change, opCount, stepBytes } from './change.ts'
+import { formOf, RAISE_MOST } from './keep.ts'
 import type { Look, LookOptions } from './look.ts'
 import { note, unnote } from './tally.ts'
 import type { Place } from './walk.ts'
 
-type DecideOptions = Pick<LookOptions, 'to' | 'tally' | 'filter' | 'maxBytes' | 'ancestors'>
+type DecideOptions = Pick<
+  LookOptions,
+  'to' | 'tally' | 'filter' | 'maxBytes' | 'ancestors' | 'keep' | 'counters'
+>
 
 /**
  * What must change on the target for one znode, with the parents that waited for it. Throws ZK_EPHEMERAL, ZK_OVERSIZE.
@@ -14,8 +18,11 @@ export const decide = (options: DecideOptions, found: Look): Change[] => {
   const { to, tally } = options
   const { place, node, selected, acl, there } = found
   const path = joinPath(to.root, place.path)
+  if (options.keep.sequence(place.path)) options.counters.add(place.path)
   if (!place.onTarget) {
-    const create = sized(options, { kind: 'create', path, data: node.data, acl })
+    const form = formOf(options.keep, place.path, node.stat)
+    if (form.upTo !== undefined && form.upTo !== node.stat.version) note(tally.versionsLeft, path)
+    const create = sized(options, { kind: 'create', path, data: node.data, acl, ...form })
     if (selected) return [...release(options, place.parent), create]
     if (options.filter.includes(place.path)) note(tally.missing, path)
     place.waiting = create
@@ -35,13 +42,36 @@ export const decide = (options: DecideOptions, found: Look): Change[] => {
     )
   }
   const newAcl = there.acl !== undefined && there.acl !== acl ? acl : undefined
-  if (sameData(node.data, there.data)) {
-    if (newAcl) return [{ kind: 'acl', path, acl: newAcl, aversion: there.stat.aversion }]
-    tally.unchanged++
-    return []
+  const step = writeOf(options, found, there)
+  const acls: Change[] = newAcl ? [{ kind: 'acl', path, acl: newAcl, aversion: there.stat.aversion }] : []
+  if (!step && !newAcl) tally.unchanged++
+  if (!step) return acls
+  return step.kind === 'remake' ? [sized(options, step)] : [sized(options, step), ...acls]
+}
+
+/** What brings data, and where it is kept the version, to what the source has; undefined if they are. */
+const writeOf = (
+  { to, tally, keep }: DecideOptions,
+  { place, node, acl }: Look,
+  there: NonNullable<Look['there']>,
+): Sizable | undefined => {
+  const path = joinPath(to.root, place.path)
+  const { version } = there.stat
+  const same = sameData(node.data, there.data)
+  const want = node.stat.version
+  const set = { kind: 'set', path, data: node.data, version, acl } as const
+  if (!keep.versions(place.path)) return same ? undefined : set
+  if (same && version === want) return undefined
+  if (version >= 0 && version < want) {
+    const upTo = Math.min(want, version + RAISE_MOST)
+    if (upTo !== want) note(tally.versionsLeft, path)
+    return { ...set, upTo }
   }
-  const set = sized(options, { kind: 'set', path, data: node.data, version: there.stat.version, acl })
-  return newAcl ? [set, { kind: 'acl', path, acl: newAcl, aversion: there.stat.aversion }] : [set]
+  if (want >= 0 && want <= RAISE_MOST && there.stat.numChildren === 0) {
+    return { ...set, kind: 'remake', ...formOf(keep, place.path, node.stat) }
+  }
+  note(tally.versionsLeft, path)
+  return same ? undefined : set
 }
 
 /** Bytes equal; no data at all is not the same as none of length 0. */
@@ -58,8 +88,10 @@ const release = ({ tally, to, filter, ancestors }: DecideOptions, place: Place |
   return [...ancestors.splice(0), ...changes]
 }
 
-const sized = ({ maxBytes }: DecideOptions, change: Extract<Change, { kind: 'create' | 'set' }>): Change => {
-  const bytes = opBytes(change) + MULTI_BYTES
+type Sizable = Extract<Change, { kind: 'create' | 'set' | 'remake' }>
+const sized = ({ maxBytes }: DecideOptions, change: Sizable): Change => {
+  const alone = opCount(change) === 1 ? change : { ...change, kind: 'create' as const, upTo: 0 }
+  const bytes = stepBytes(alone) + MULTI_BYTES
   if (bytes <= maxBytes) return change
   throw new KmigError(
     'ZK_OVERSIZE',

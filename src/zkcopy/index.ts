@@ -9,6 +9,7 @@ export { dumpShape, dumpText, restoreShape, restoreText } from './dump-report.ts
 export { endOf } from './end.ts'
 export type { End } from './ensembles.ts'
 export { type Filter, pathFilter } from './filter.ts'
+export type { Keep } from './keep.ts'
 export { type LatencyEvent, type LatencyReport, latency } from './latency.ts'
 export { latencyShape, latencyText } from './latency-report.ts'
 export { JUTE_MAXBUFFER, type ZkCopyEvent, type ZkCopyOptions } from './options.ts'

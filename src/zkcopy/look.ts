@@ -3,6 +3,7 @@ import { type Acl, type Answer, CODE, joinPath, must } from '../zookeeper/index.
 import type { AclMode, AclTable } from './acls.ts'
 import type { Change } from './change.ts'
 import type { Filter } from './filter.ts'
+import type { Keep } from './keep.ts'
 import { note, type Tally } from './tally.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 import type { Place } from './walk.ts'
@@ -23,6 +24,9 @@ export type LookOptions = {
   tally: Tally
   /** Parents of the target root that it lacks; emptied with the first creation. */
   ancestors: Change[]
+  keep: Keep
+  /** Below the root: znodes whose counter of sequential children is kept. */
+  counters: Set<string>
   /** Where paths that only the target has are collected, for --delete. */
   extras: string[] | undefined
 }

@@ -5,6 +5,7 @@ import type { AclMode } from './acls.ts'
 import type { MaxDelete } from './delete.ts'
 import type { End } from './ensembles.ts'
 import type { Filter } from './filter.ts'
+import type { Keep } from './keep.ts'
 import type { Pause } from './pace.ts'
 import type { Rate } from './rate.ts'
 import type { TailEvent } from './tail.ts'
@@ -52,6 +53,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   acl?: AclMode | undefined
   /** Ids of ACLs that are rewritten; all modes but open. */
   aclMap?: AclMap | undefined
+  /** What is kept besides data and ACL. Default nothing. */
+  keep?: Keep | undefined
   /** Removes what only the target has, up to a limit; undefined leaves it. */
   deleteUpTo?: MaxDelete | undefined
   /** Only compares: writes nothing. */

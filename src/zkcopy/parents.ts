@@ -10,6 +10,7 @@ import {
   OPEN_ACL,
 } from '../zookeeper/index.ts'
 import type { Change } from './change.ts'
+import { formOf, type Keep } from './keep.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 
 export type ParentSource = {
@@ -18,6 +19,7 @@ export type ParentSource = {
   toRoot: string
   /** The ACL of a copy, by its own on the source. */
   aclFor(own: Acl, path: string): Acl
+  keep: Keep
 }
 type ParentOptions = { target: TreeReader; source: ParentSource }
 
@@ -42,13 +44,16 @@ export const missingParents = async (
   return (await Promise.all(missing.map(path => copyOf(path, source)))).flat()
 }
 
-const copyOf = async (path: string, { from, toRoot, aclFor }: ParentSource): Promise<Change[]> => {
+const copyOf = async (path: string, { from, toRoot, aclFor, keep }: ParentSource): Promise<Change[]> => {
   if (!isWithin(toRoot, path)) return [{ kind: 'create', path, data: null, acl: OPEN_ACL }]
-  const fromPath = joinPath(from.root, belowPath(toRoot, path))
+  const below = belowPath(toRoot, path)
+  const fromPath = joinPath(from.root, below)
   const [nodes, acls] = await Promise.all([from.reader.data([fromPath]), from.reader.acls([fromPath])])
   const node = absent(nodes[0] as Answer<Node>, fromPath)
   const own = absent(acls[0] as Answer<{ acl: Acl }>, fromPath)
-  return node && own ? [{ kind: 'create', path, data: node.data, acl: aclFor(own.acl, fromPath) }] : []
+  if (!node || !own) return []
+  const acl = aclFor(own.acl, fromPath)
+  return [{ kind: 'create', path, data: node.data, acl, ...formOf(keep, below, node.stat) }]
 }
 
 const absent = <T>(answer: Answer<T>, path: string): T | undefined =>

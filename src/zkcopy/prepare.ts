@@ -4,6 +4,7 @@ import { AclTable } from './acls.ts'
 import type { Change } from './change.ts'
 import type { Ensembles } from './ensembles.ts'
 import { pathFilter } from './filter.ts'
+import { KEEP_NOTHING } from './keep.ts'
 import { JUTE_MAXBUFFER, type ZkCopyOptions } from './options.ts'
 import { newTally } from './tally.ts'
 import type { WalkOptions } from './walk.ts'
@@ -56,6 +57,8 @@ export const prepare = async (
     start: { path: '/', parent: undefined, onTarget: present.at(-1) ?? false },
     acls: { mode, table, root: mode === 'open' ? OPEN_ACL : await readRootAcl() },
     filter: options.filter ?? pathFilter(),
+    keep: options.keep ?? KEEP_NOTHING,
+    counters: new Set(),
     sinceMs: options.sinceMs === undefined ? undefined : options.sinceMs - overlapMs,
     copiedBy,
     maxBytes: options.juteMaxBuffer ?? JUTE_MAXBUFFER,

@@ -75,15 +75,20 @@ const remains = (change: Change, node: Node | undefined, { tally }: RepairOption
     return undefined // what differs is told by the ACL itself
   }
   if (change.kind === 'delete') return node && { ...change, version: node.stat.version }
-  const { path, data, acl } = change
+  const { path, data, acl, upTo } = change
   if (!node) {
     if (change.kind === 'set') note(tally.foreign, path)
-    return { kind: 'create', path, data, acl }
+    return { ...change, kind: 'create' }
   }
+  const { version } = node.stat
   if (node.stat.ephemeral) throw new KmigError('ZK_EPHEMERAL', `${path} became an ephemeral on the target`)
-  if (sameData(node.data, data)) return undefined
-  if (change.kind === 'create' || change.version !== node.stat.version) note(tally.foreign, path)
-  return { kind: 'set', path, data, acl, version: node.stat.version }
+  const same = sameData(node.data, data)
+  if (same && (upTo === undefined || version >= upTo) && !(change.kind === 'remake' && version !== upTo)) {
+    return undefined
+  }
+  if (change.kind === 'remake' && (upTo === undefined || version >= upTo)) return { ...change, version }
+  if (!same && (change.kind === 'create' || change.version !== version)) note(tally.foreign, path)
+  return { kind: 'set', path, data, acl, version, upTo }
 }
 
 const present = <T>(answer: Answer<T> | undefined, path: string): T | undefined =>

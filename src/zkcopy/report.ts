@@ -57,6 +57,12 @@ export const reportShape = {
   repaired: count.describe('batches put right from a fresh read'),
   vanished: named.describe('deleted on the source during the scan'),
   foreign: named.describe('changed on the target by somebody else during the copy'),
+  versionsLeft: named.describe(
+    'with --preserve-versions: the version on the target is another, and no write cures it',
+  ),
+  countersLeft: named.describe(
+    'with --preserve-sequence: the counter of the target is another, and stays so',
+  ),
   differing: named.describe('with --check: what a copy would write'),
   missing: named.describe('older than --since and absent on the target'),
   extra: named.describe('on the target only; of a subtree its top'),
@@ -64,8 +70,8 @@ export const reportShape = {
 }
 
 /** Whether a check found both sides equal. */
-export const agrees = ({ differing, missing, extra }: Report): boolean =>
-  differing.count + missing.count + extra.count === 0
+export const agrees = ({ differing, missing, extra, versionsLeft }: Report): boolean =>
+  differing.count + missing.count + extra.count + versionsLeft.count === 0
 
 const list = ({ count: n, first }: Paths, what: string): string[] =>
   n === 0
@@ -131,6 +137,14 @@ export const reportText = (report: Report): string => {
     ),
     ...list(report.extra, `on the target only (${deleted > 0 ? 'deleted' : '--delete removes them'})`),
     ...list(report.vanished, 'deleted on the source during the scan'),
+    ...list(
+      report.versionsLeft,
+      'of another version than on the source: it is too far off, or would have to be lowered',
+    ),
+    ...list(
+      report.countersLeft,
+      'whose next sequential child gets another number: too far off, or higher on the target',
+    ),
     ...list(report.foreign, 'changed on the target by somebody else during the copy'),
     ...(report.tail ? [tailText(report.tail)] : []),
     `next: --since ${report.nextSince}`,

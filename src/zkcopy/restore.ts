@@ -8,6 +8,7 @@ import { checkDump, readDump } from './dump-check.ts'
 import type { Dumped } from './dump-format.ts'
 import type { End } from './ensembles.ts'
 import { pathFilter } from './filter.ts'
+import { KEEP_NOTHING } from './keep.ts'
 import { OneEnsemble } from './one-ensemble.ts'
 import { JUTE_MAXBUFFER } from './options.ts'
 import { newTally, note, type Paths, paths, type Tally } from './tally.ts'
@@ -68,7 +69,12 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
       session: ensemble.writer,
       target: ensemble.written,
       // A parent that somebody deletes meanwhile is not made again: what lies below it fails by name.
-      source: { from: { reader: ensemble.written, root: to.chroot }, toRoot: to.chroot, aclFor: own => own },
+      source: {
+        from: { reader: ensemble.written, root: to.chroot },
+        toRoot: to.chroot,
+        aclFor: own => own,
+        keep: KEEP_NOTHING,
+      },
       acls: work.table,
       limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_BYTES_LIMIT, maxBytes) },
       tally: work.tally,
@@ -156,6 +162,8 @@ const changesOf = (work: Work, { looks, tally }: { looks: Looks; tally: Tally })
   const deciding = {
     to: { reader: work.ensemble.reader, root },
     filter: pathFilter(),
+    keep: KEEP_NOTHING,
+    counters: new Set<string>(),
     tally,
     maxBytes,
     extras: undefined,

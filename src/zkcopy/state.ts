@@ -7,7 +7,7 @@ import type { ZkCopyOptions } from './options.ts'
 const form = z.strictObject({
   format: z.literal('kmig-zkcopy-state'),
   version: z.literal(1),
-  /** Roots, ACL mode and filters: another set asks for another state. */
+  /** Roots, ACL mode, filters, what is preserved: another set asks for another state. */
   what: z.string(),
   /** Who the two trees are: see `identity`. */
   source: z.string(),
@@ -39,8 +39,11 @@ const identity = async (session: ZkSession, root: string): Promise<string> => {
 }
 
 type Sides = { source: ZkSession; target: ZkSession }
-const whatOf = ({ from, to, acl = 'full', aclMap = new Map(), filter }: ZkCopyOptions): string =>
-  JSON.stringify([from.chroot, to.chroot, acl, ...aclMap, filter?.include ?? [], filter?.exclude ?? []])
+const whatOf = ({ from, to, acl = 'full', aclMap = new Map(), filter, keep }: ZkCopyOptions): string =>
+  JSON.stringify([
+    ...[from.chroot, to.chroot, acl, ...aclMap, filter?.include ?? [], filter?.exclude ?? []],
+    ...(keep?.name ? [keep.name] : []),
+  ])
 
 /**
  * Where the last pass got to. Its watermark is trusted only if both trees are the same ones and the source has not gone

@@ -37,6 +37,10 @@ export const newTally = () => ({
   repaired: 0,
   /** On the target, changed by somebody else between our read and our write. */
   foreign: paths(),
+  /** With --preserve-versions: on the target, of another version than on the source, which no write cures. */
+  versionsLeft: paths(),
+  /** With --preserve-sequence: the next sequential child gets another number than on the source. */
+  countersLeft: paths(),
   /** What a check would have written. */
   differing: paths(),
   /** Older than --since and absent on the target: not copied. */

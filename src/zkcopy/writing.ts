@@ -1,6 +1,7 @@
 import type { Acl } from '../zookeeper/index.ts'
 import { type CommitOptions, commit } from './commit.ts'
-import { deletions, guardDeletes } from './delete.ts'
+import { raiseCounters } from './counters.ts'
+import { deletions, guardDeletes, type MaxDelete } from './delete.ts'
 import { isSpared } from './drain.ts'
 import type { Ensembles } from './ensembles.ts'
 import type { ZkCopyOptions } from './options.ts'
@@ -23,6 +24,7 @@ export const committingOf = (sides: Ensembles, plan: WalkOptions, options: ZkCop
       from,
       toRoot: to.root,
       aclFor: (own: Acl, path: string): Acl => (mode === 'full' ? table.internSource(own, path) : root),
+      keep: plan.keep,
     },
     acls: mode === 'full' ? table : undefined,
     pace: rate && paced(rate, pause => on?.({ kind: 'paused', ...pause })),
@@ -35,15 +37,22 @@ export const committingOf = (sides: Ensembles, plan: WalkOptions, options: ZkCop
   }
 }
 
-/** One pass: what differs is written, then what only the target has is deleted if that was asked for. */
+/** One pass: what differs is written, then what only the target has is deleted if that was asked for, then counters are raised. */
 export const pass = async (
   plan: WalkOptions,
   { committing, deleteUpTo }: { committing: CommitOptions } & Pick<ZkCopyOptions, 'deleteUpTo'>,
 ): Promise<void> => {
   await commit(walk(plan), committing)
-  if (!deleteUpTo || !plan.extras) return
+  if (deleteUpTo) await removeExtras(plan, { committing, deleteUpTo })
+  await raiseCounters({ ...plan, committing })
+}
+
+const removeExtras = async (
+  plan: WalkOptions,
+  { committing, deleteUpTo }: { committing: CommitOptions; deleteUpTo: MaxDelete },
+): Promise<void> => {
   const spares = (path: string): boolean => isSpared(plan, path)
-  const going = await deletions(committing.target, plan.extras, { spares, signal: plan.signal })
+  const going = await deletions(committing.target, plan.extras ?? [], { spares, signal: plan.signal })
   guardDeletes(going.length, deleteUpTo, plan.tally)
   await commit([going], committing)
 }
@@ -64,6 +73,9 @@ export const addWrites = (tally: Tally, later: Tally): number => {
   }
   tally.foreign.count += later.foreign.count
   tally.foreign.first.push(...later.foreign.first)
+  tally.versionsLeft.count += later.versionsLeft.count
+  tally.versionsLeft.first.push(...later.versionsLeft.first)
+  tally.countersLeft = later.countersLeft
   tally.extra = later.extra
   tally.maxMtimeMs = Math.max(tally.maxMtimeMs, later.maxMtimeMs)
   return writesOf(tally) - before

@@ -1,4 +1,5 @@
 import { formatConnectString, type ZkSession } from '../zookeeper/index.ts'
+import { compareCounters } from './counters.ts'
 import { Ensembles } from './ensembles.ts'
 import type { ZkCopyOptions } from './options.ts'
 import { prepare } from './prepare.ts'
@@ -63,6 +64,7 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
           copiedBy: since,
           sinceMs: undefined,
           extras: deleteUpTo && [],
+          counters: new Set<string>(),
         }
         await pass(again, { committing: { ...committing, tally: own }, deleteUpTo })
         return { watermark: at, written: addWrites(tally, own) }
@@ -97,4 +99,5 @@ const compare = async (plan: WalkOptions): Promise<void> => {
   for await (const changes of walk(plan)) {
     for (const { kind, path } of changes) note(plan.tally.differing, `${kind} ${path}`)
   }
+  await compareCounters(plan)
 }

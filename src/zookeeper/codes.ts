@@ -46,6 +46,10 @@ const KMIG_CODES = new Map<number, ErrorCode>([
 ])
 const REMEDIES = new Map<number, string>([
   [CODE.NoAuth, 'give the digest user that has the right, with --from-auth or --to-auth'],
+  [
+    CODE.Unimplemented,
+    'for znodes with a time to live set zookeeper.extendedTypesEnabled=true on the servers',
+  ],
   [CODE.QuotaExceeded, 'raise or remove the quota of the path on the target'],
   [CODE.InvalidAcl, 'an ACL names a scheme or an id that this server does not accept'],
 ])

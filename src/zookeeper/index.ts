@@ -12,11 +12,13 @@ export {
   getAcl,
   getChildren,
   getData,
+  MAX_TTL_MS,
   type Operation,
   remove,
   setAcl,
   setData,
   sync,
+  type ZnodeType,
 } from './operations.ts'
 export { ancestorsOf, belowPath, childPath, isWithin, joinPath, pathFault } from './path.ts'
 export { acceptsSession, hasMultiRead } from './probe.ts'

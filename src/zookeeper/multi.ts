@@ -4,6 +4,8 @@ import {
   type CreateRequest,
   check,
   create,
+  createContainer,
+  createTtl,
   type DataReply,
   getChildren,
   getData,
@@ -12,15 +14,18 @@ import {
   type SetRequest,
   setData,
   type VersionRequest,
+  type ZnodeType,
 } from './operations.ts'
 
 export type WriteOp =
-  | ({ kind: 'create' } & CreateRequest)
+  | ({ kind: 'create'; type?: ZnodeType | undefined } & CreateRequest)
   | ({ kind: 'set' } & SetRequest)
   | ({ kind: 'delete' } & VersionRequest)
   | ({ kind: 'check' } & VersionRequest)
 
 const HEADER_BYTES = 9
+/** Type of the result of every creation that answers with a Stat too. Source: OpResult.CreateResult. */
+const CREATE2 = 15
 const END: readonly [number, boolean, number] = [-1, true, -1]
 const header = (to: Writer, [type, done, err]: readonly [number, boolean, number]) =>
   to.int32(type).bool(done).int32(err)
@@ -32,7 +37,8 @@ const writeOp = (to: Writer, op: WriteOp): unknown => {
   }
   switch (op.kind) {
     case 'create':
-      return part(create, op)
+      if (op.type?.kind === 'ttl') return part(createTtl, { ...op, ttlMs: op.type.ms })
+      return part(op.type ? createContainer : create, op)
     case 'set':
       return part(setData, op)
     case 'delete':
@@ -49,7 +55,7 @@ export const opBytes = (op: WriteOp): number => {
   const path = HEADER_BYTES + 4 + Buffer.byteLength(op.path)
   switch (op.kind) {
     case 'create':
-      return path + 4 + (op.data?.length ?? 0) + op.acl.length + 4
+      return path + 4 + (op.data?.length ?? 0) + op.acl.length + (op.type?.kind === 'ttl' ? 12 : 4)
     case 'set':
       return path + 4 + (op.data?.length ?? 0) + 4
     case 'delete':
@@ -89,6 +95,7 @@ export const multi: Operation<readonly WriteOp[], number[]> = {
     for (const type of readResults(from)) {
       codes.push(type === -1 ? from.int32() : 0)
       if (type === create.opcode) create.read(from)
+      else if (type === CREATE2) createContainer.read(from)
       else if (type === setData.opcode) setData.read(from)
     }
     return codes

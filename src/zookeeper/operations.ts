@@ -78,6 +78,14 @@ export const sync: Operation<At, string> = {
   read: from => from.string32(),
 }
 
+/**
+ * A znode that the servers remove by themselves: a container once its last child is gone, one with a time to live when
+ * it has no child and was not written for so long. No client is told of it later. Source: CreateMode.
+ */
+export type ZnodeType = { kind: 'container' } | { kind: 'ttl'; ms: number }
+/** Source: EphemeralType.TTL, maxValue. */
+export const MAX_TTL_MS = 0xffffffffff
+
 export type CreateRequest = At & { data: Buffer | null; acl: Acl; ephemeral?: boolean }
 /** The reply is the path. */
 export const create: Operation<CreateRequest, string> = {
@@ -91,6 +99,27 @@ export const create: Operation<CreateRequest, string> = {
       .raw(acl)
       .int32(ephemeral ? 1 : 0),
   read: from => from.string32(),
+}
+/** The reply is path and Stat. Servers from 3.5, without switch. */
+export const createContainer: Operation<CreateRequest, string> = {
+  name: 'createContainer',
+  opcode: 19,
+  repeatable: false,
+  write: (to, { path, data, acl }) => to.string32(path).nullableBytes32(data).raw(acl).int32(4),
+  read: from => {
+    const path = from.string32()
+    readStat(from)
+    return path
+  },
+}
+/** Unimplemented by servers without `zookeeper.extendedTypesEnabled=true`. */
+export const createTtl: Operation<CreateRequest & { ttlMs: number }, string> = {
+  name: 'createTTL',
+  opcode: 21,
+  repeatable: false,
+  write: (to, { path, data, acl, ttlMs }) =>
+    to.string32(path).nullableBytes32(data).raw(acl).int32(5).int64(BigInt(ttlMs)),
+  read: createContainer.read,
 }
 export type SetRequest = At & { data: Buffer | null; version: number }
 /** `version` is the one that was read (0 is a real one); -1 takes any. */

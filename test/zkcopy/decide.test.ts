@@ -2,13 +2,14 @@ import { expect, test } from 'vitest'
 import { Writer } from '../../src/wire/index.ts'
 import { decide } from '../../src/zkcopy/decide.ts'
 import { pathFilter } from '../../src/zkcopy/filter.ts'
+import { KEEP_NOTHING, keeping, RAISE_MOST } from '../../src/zkcopy/keep.ts'
 import type { Look } from '../../src/zkcopy/look.ts'
 import { newTally } from '../../src/zkcopy/tally.ts'
 import { aclOf, OPEN_ACL, Stat } from '../../src/zookeeper/index.ts'
 
-const stat = ({ version = 0, aversion = 0, owner = 0n } = {}) => {
+const stat = ({ version = 0, aversion = 0, owner = 0n, children = 0 } = {}) => {
   const to = new Writer().int64(1n).int64(1n).int64(1n).int64(1n).int32(version).int32(0).int32(aversion)
-  return new Stat(to.int64(owner).int32(0).int32(0).int64(1n).toBuffer())
+  return new Stat(to.int64(owner).int32(0).int32(children).int64(1n).toBuffer())
 }
 const READ_ONLY = aclOf([{ perms: 1, scheme: 'world', id: 'anyone' }])
 const node = (data: string | null, of = {}) => ({
@@ -20,6 +21,8 @@ const options = (maxBytes = 10_000) => ({
   tally: newTally(),
   ancestors: [],
   filter: pathFilter(),
+  keep: KEEP_NOTHING,
+  counters: new Set<string>(),
   maxBytes,
 })
 const found = (of: Partial<Look> & { onTarget?: boolean; path?: string }): Look => ({
@@ -88,4 +91,49 @@ test('an ephemeral in the way and a znode that is too large are refused by path'
   expect(() => decide(options(150), found({ node: node('x'.repeat(100)) }))).toThrow(
     expect.objectContaining({ code: 'ZK_OVERSIZE', message: expect.stringContaining('(data: 100)') }),
   )
+})
+
+const keepVersions = keeping({ versions: true, sequence: [], rules: [] })
+const versions: [string, number, number, string, object[]][] = [
+  ['lower on the target', 5, 2, 'x', [{ kind: 'set', version: 2, upTo: 5 }]],
+  ['lower, of other data', 5, 2, 'y', [{ kind: 'set', version: 2, upTo: 5 }]],
+  ['equal', 5, 5, 'x', []],
+  ['equal, of other data', 5, 5, 'y', [{ kind: 'remake', version: 5, upTo: 5 }]],
+  ['higher on the target', 1, 3, 'x', [{ kind: 'remake', version: 3, upTo: 1 }]],
+  ['wrapped on the target', 1, -7, 'x', [{ kind: 'remake', version: -7, upTo: 1 }]],
+]
+for (const [title, source, target, data, changes] of versions) {
+  test(`with versions preserved, one that is ${title} needs ${changes.length} changes`, () => {
+    const given = { ...options(), keep: keepVersions }
+    const look = found({ node: node('x', { version: source }), there: there(data, { version: target }) })
+    expect(decide(given, look)).toEqual(changes.map(change => expect.objectContaining(change)))
+    expect(given.tally.versionsLeft.count).toBe(0)
+  })
+}
+test('a version that nothing can bring about is named: too far off, wrapped, or higher on a parent', () => {
+  const given = { ...options(), keep: keepVersions }
+  const far = { version: RAISE_MOST + 7 }
+  expect(decide(given, found({ path: '/far', node: node('x', far), there: there('x') }))).toMatchObject([
+    { kind: 'set', version: 0, upTo: RAISE_MOST },
+  ])
+  expect(decide(given, found({ path: '/new', node: node('x', far) }))).toMatchObject([
+    { kind: 'create', upTo: RAISE_MOST },
+  ])
+  const wrapped = { version: -2_147_483_648 }
+  expect(decide(given, found({ path: '/wrapped', node: node('x', wrapped), there: there('x') }))).toEqual([])
+  const parent = there('y', { version: 9, children: 1 })
+  expect(decide(given, found({ path: '/up', node: node('x', { version: 3 }), there: parent }))).toMatchObject(
+    [{ kind: 'set', version: 9 }],
+  )
+  expect(given.tally.versionsLeft.first).toEqual(['/root/far', '/root/new', '/root/wrapped', '/root/up'])
+})
+test('types are given by the first rule that fits, else by the snapshot', () => {
+  const types = new Map([['/a', { kind: 'ttl', ms: 5 } as const]])
+  const rules = [{ glob: '/c*', type: { kind: 'container' } as const }]
+  const keep = keeping({ versions: false, sequence: [], rules, types: path => types.get(path) })
+  const typed = (path: string) => decide({ ...options(), keep }, found({ path }))
+  expect(typed('/a')).toMatchObject([{ kind: 'create', type: { kind: 'ttl', ms: 5 } }])
+  expect(typed('/c/d')).toMatchObject([{ kind: 'create', type: { kind: 'container' } }])
+  expect(typed('/b')).toEqual([expect.objectContaining({ kind: 'create', type: undefined })])
+  expect(() => keeping({ versions: false, sequence: ['x'], rules: [] })).toThrow(/begin with/)
 })

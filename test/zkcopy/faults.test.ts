@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
+import { keeping } from '../../src/zkcopy/keep.ts'
 import { type FakeOptions, FakeServer, type Fault } from '../zookeeper/fake-server.ts'
 
 const MULTI = 14
@@ -79,6 +80,48 @@ test('connections lost at any requests of either side, sessions expired or not, 
     { numRuns: 30 },
   )
 }, 60_000)
+
+test('replayed versions are exact, whatever connections were lost and however small the multis were', async () => {
+  const versions = fc.array(fc.nat(25), { minLength: 3, maxLength: 3 })
+  const faults = fc.constantFrom<Fault>('lose-request', 'lose-reply', 'cut-reply')
+  const keep = keeping({ versions: true, sequence: [], rules: [] })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.nat(40), { maxLength: 4 }),
+      faults,
+      versions,
+      versions,
+      fc.integer({ min: 1, max: 12 }),
+      async (numbers, fault, here, there, batch) => {
+        const at = ({ number, opcode }: { number: number; opcode: number }) =>
+          opcode !== -11 && numbers.includes(number) ? fault : undefined
+        await using fakes = await copied({ target: { fault: at }, count: 1 }, { keep, batch })
+        for (const path of ['/copy', '/copy/of', '/copy/of/app', '/copy/of/app/p0'])
+          fakes.target.put(path, 'x')
+        for (const [i, version] of here.entries()) {
+          fakes.source.put(`/app/p0/v${i}`, `v${i}`)
+          Object.assign(fakes.source.nodes.get(`/app/p0/v${i}`) ?? {}, { version })
+          fakes.target.put(`/copy/of/app/p0/v${i}`, i === 0 ? 'other' : `v${i}`)
+          Object.assign(fakes.target.nodes.get(`/copy/of/app/p0/v${i}`) ?? {}, { version: there[i] })
+        }
+        await fakes.run()
+        expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+        expect(here.map((_, i) => fakes.target.nodes.get(`/copy/of/app/p0/v${i}`)?.version)).toEqual(here)
+      },
+    ),
+    { numRuns: 40 },
+  )
+}, 60_000)
+
+test('a time to live that the servers do not know is refused by path, with what to set', async () => {
+  await using fakes = await copied({ target: { extendedTypes: false }, count: 1 })
+  const rules = [{ glob: '/p1/*', type: { kind: 'ttl', ms: 1_000 } as const }]
+  await expect(fakes.run({ keep: keeping({ versions: false, sequence: [], rules }) })).rejects.toMatchObject({
+    code: 'UNSUPPORTED',
+    message: expect.stringContaining('/copy/of/app/p1/n0'),
+    suggestions: [expect.stringContaining('extendedTypesEnabled')],
+  })
+})
 
 test('one operation that the server closes upon is found by halving, and named', async () => {
   await using fakes = await copied({ target: { maxBytes: 3_000 }, count: 8 })

@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type Batch, type Change, pack } from '../../src/zkcopy/change.ts'
-import { MULTI_BYTES, OPEN_ACL, opBytes } from '../../src/zookeeper/index.ts'
+import { Writer } from '../../src/wire/index.ts'
+import {
+  type Batch,
+  type Change,
+  opCount,
+  opsOf,
+  pack,
+  type Step,
+  stepBytes,
+} from '../../src/zkcopy/change.ts'
+import { MULTI_BYTES, multi, OPEN_ACL } from '../../src/zookeeper/index.ts'
 
 const path = fc.integer({ min: 1, max: 30 }).map(length => `/${'p'.repeat(length)}`)
 const data = fc.option(
@@ -25,7 +34,7 @@ const packed = async (changes: readonly (readonly Change[])[], limits: { ops: nu
   for await (const batch of pack(changes, limits)) batches.push(batch)
   return batches
 }
-const size = (batch: Batch) => batch.ops.reduce((sum, op) => sum + opBytes(op), MULTI_BYTES)
+const size = (batch: Batch) => batch.ops.reduce((sum, op) => sum + stepBytes(op), MULTI_BYTES)
 
 test('batches keep every change in its order, within both limits unless one operation is larger alone', async () => {
   const limits = fc.record({
@@ -46,6 +55,45 @@ test('batches keep every change in its order, within both limits unless one oper
   )
 })
 
+const replayed: fc.Arbitrary<Step> = fc
+  .record({ path, data, acl: fc.constant(OPEN_ACL), version: fc.nat(50), more: fc.nat(60) })
+  .chain(({ more, ...of }) =>
+    fc.constantFrom<Step>(
+      { ...of, kind: 'create', upTo: more },
+      { ...of, kind: 'set', upTo: of.version + more },
+      { ...of, kind: 'remake', upTo: more },
+    ),
+  )
+
+test('a replayed version is reached over any number of multis, each of which leaves the right data', async () => {
+  const limits = { ops: fc.integer({ min: 1, max: 20 }), bytes: fc.integer({ min: 1_500, max: 4_000 }) }
+  await fc.assert(
+    fc.asyncProperty(replayed, fc.record(limits), async (step, limit) => {
+      const before = step.kind === 'create' ? undefined : { version: step.version, data: 'before' }
+      let seen: { version: number; data: string | undefined } | undefined = before
+      for (const { ops } of await packed([[step]], limit)) {
+        expect(ops.reduce((sum, op) => sum + opCount(op), 0)).toBeLessThanOrEqual(Math.max(2, limit.ops))
+        const writes = ops.flatMap(opsOf)
+        expect(writes).toHaveLength(ops.reduce((sum, op) => sum + opCount(op), 0))
+        const to = new Writer()
+        multi.write(to, writes)
+        expect(to.length + 12).toBe(ops.reduce((sum, op) => sum + stepBytes(op), MULTI_BYTES))
+        for (const write of writes) {
+          if (write.kind === 'delete') seen = undefined
+          else if (write.kind === 'create') seen = { version: 0, data: write.data?.toString() }
+          else if (write.kind === 'set' && seen) {
+            expect([-1, seen.version]).toContain(write.version)
+            seen = { version: seen.version + 1, data: write.data?.toString() }
+          }
+        }
+        expect(seen?.data).toBe('data' in step ? step.data?.toString() : undefined)
+      }
+      const least = step.kind === 'set' ? step.version + 1 : 0
+      expect(seen?.version).toBe(Math.max(least, 'upTo' in step ? (step.upTo ?? 0) : 0))
+    }),
+  )
+})
+
 test('batches are full: two neighbours never fit into one', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(change), async changes => {
@@ -55,7 +103,7 @@ test('batches are full: two neighbours never fit into one', async () => {
       for (const [i, batch] of batches.slice(1).entries()) {
         const before = batches[i] as Batch
         const first = batch.ops[0] as Batch['ops'][number]
-        expect(before.ops.length === limit.ops || size(before) + opBytes(first) > limit.bytes).toBe(true)
+        expect(before.ops.length === limit.ops || size(before) + stepBytes(first) > limit.bytes).toBe(true)
       }
     }),
   )

@@ -25,6 +25,8 @@ export type FakeOptions = {
   /** Asked for each request but pings. */
   fault?: (request: { opcode: number; number: number; bytes: number }) => Fault | undefined
   multiRead?: 'yes' | 'unimplemented' | 'close'
+  /** Whether a TTL znode may be made. */
+  extendedTypes?: boolean
   addWatch?: 'yes' | 'unimplemented'
   /** Requests above it close the connection without a word, as a real server does. */
   maxBytes?: number
@@ -35,6 +37,8 @@ export type FakeOptions = {
 
 const STRIDE = new Map([
   [1, 'create'],
+  [19, 'create'],
+  [21, 'create'],
   [2, 'delete'],
   [5, 'set'],
   [13, 'check'],
@@ -209,7 +213,7 @@ export class FakeServer implements AsyncDisposable {
       const kind = STRIDE.get(type)
       const code = this.#one(type, from, body)
       const reads = kind === 'data' || kind === 'children'
-      results.push({ type, code: failed ? -2 : code, body })
+      results.push({ type: type === 19 || type === 21 ? 15 : type, code: failed ? -2 : code, body })
       if (code !== 0 && !reads) failed = true
     }
     if (failed) {
@@ -233,17 +237,22 @@ export class FakeServer implements AsyncDisposable {
     const path = from.string32()
     const node = this.nodes.get(path)
     switch (opcode) {
+      case 19:
+      case 21:
       case 1: {
         const data = from.nullableBytes32()
         const start = from.position
         from.array32(() => [from.int32(), from.string32(), from.string32()])
         const acl = Buffer.from(from.buffer.subarray(start, from.position))
         from.int32()
+        if (opcode === 21) from.int64()
+        if (opcode === 21 && this.#options.extendedTypes === false) return -6
         if (node) return -110
         if (!this.nodes.has(path.slice(0, path.lastIndexOf('/')) || '/')) return -101
         this.put(path, null)
         Object.assign(this.nodes.get(path) as FakeNode, { data: data && Buffer.from(data), acl })
         to.string32(path)
+        if (opcode !== 1) this.#stat(path, this.nodes.get(path) as FakeNode, to)
         return 0
       }
       case 2: {

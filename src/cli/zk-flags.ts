@@ -1,0 +1,37 @@
+import { Flags } from '@oclif/core'
+
+/** What a copy of znodes keeps besides data and ACL. */
+export const keepFlags = {
+  'preserve-versions': Flags.boolean({ summary: "give the copies the source's data versions" }),
+  'preserve-sequence': Flags.string({
+    summary: 'parents whose counter of sequential children is kept (glob, repeatable)',
+    multiple: true,
+    helpValue: '<glob>',
+  }),
+  container: Flags.string({
+    summary: 'paths to create as containers (glob, repeatable)',
+    multiple: true,
+    helpValue: '<glob>',
+  }),
+  ttl: Flags.string({
+    summary: 'paths to create with a time to live (repeatable)',
+    multiple: true,
+    helpValue: '<glob=ms>',
+  }),
+  'types-from': Flags.string({
+    summary: 'printed snapshot of the source that tells containers and times to live',
+    helpValue: '<file>',
+  }),
+}
+
+/** Which znodes. */
+export const pathFlags = {
+  include: Flags.string({
+    summary: 'paths below the root to copy (glob, repeatable); default all',
+    multiple: true,
+  }),
+  exclude: Flags.string({
+    summary: 'paths to leave alone with all below (glob, repeatable)',
+    multiple: true,
+  }),
+}
