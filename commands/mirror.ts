@@ -5,6 +5,7 @@ import {
   Flags,
   groupFlags,
   nameFlag,
+  paceFlags,
   topicFlags,
   type View,
 } from '../src/cli/index.ts'
@@ -51,6 +52,7 @@ export default class MirrorCommand extends BaseCommand {
     ...topicFlags,
     ...groupFlags,
     ...nameFlag,
+    ...paceFlags,
     'until-caught-up': Flags.boolean({ summary: 'end when the copy holds what the source holds' }),
     plan: Flags.boolean({
       summary: 'print what would be done and change nothing',
@@ -77,6 +79,9 @@ export default class MirrorCommand extends BaseCommand {
       exclude: flags.exclude,
       groups: flags.groups,
       paddingLimit: flags['padding-limit'],
+      maxRate: flags['max-rate'],
+      memory: flags.memory,
+      metrics: flags.metrics,
     }
     if (flags.plan) {
       await this.show(async during => {

@@ -1,5 +1,12 @@
 import { Flags } from '@oclif/core'
-import { KmigError, parseDuration, shortDuration } from '../kit/index.ts'
+import {
+  type HostPort,
+  KmigError,
+  parseBytes,
+  parseDuration,
+  parseHostPort,
+  shortDuration,
+} from '../kit/index.ts'
 
 /** A length of time, in ms once parsed: `10s`, `2m`, `7d`. */
 export const durationFlag = Flags.custom<number>({
@@ -7,6 +14,18 @@ export const durationFlag = Flags.custom<number>({
   parse: async text => parseDuration(text),
   defaultHelp: async ({ options }) =>
     typeof options.default === 'number' ? shortDuration(options.default) : undefined,
+})
+
+/** A number of bytes once parsed: `500kB`, `10MB`. */
+export const bytesFlag = Flags.custom<number>({
+  helpValue: '<bytes>',
+  parse: async text => parseBytes(text),
+})
+
+/** Where to listen: `host:port`, or a port of 127.0.0.1. */
+export const listenFlag = Flags.custom<HostPort>({
+  helpValue: '<host:port>',
+  parse: async text => parseHostPort(/^:?\d+$/.test(text) ? `127.0.0.1:${text.replace(':', '')}` : text),
 })
 
 /** A number that counts something, 1 or more unless `min` says else. */
@@ -85,6 +104,17 @@ export const groupFlags = {
     summary: 'consumer groups to take (glob, repeatable); default all',
     multiple: true,
     helpValue: '<glob>',
+  }),
+}
+
+/** How fast a mirror may go, with how much memory, and where that is seen. */
+export const paceFlags = {
+  'max-rate': bytesFlag({
+    summary: 'bytes of record batches to copy a second at most, over all partitions',
+  }),
+  memory: bytesFlag({ summary: 'memory to stay within, about; default 256MB' }),
+  metrics: listenFlag({
+    summary: 'serve metrics for Prometheus here, at /metrics; a port alone is of 127.0.0.1',
   }),
 }
 

@@ -1,7 +1,15 @@
 export { Args, Flags } from '@oclif/core'
 export { BaseCommand, type Work } from './base-command.ts'
 export { envelope, int64 } from './envelope.ts'
-export { clusterFlags, countFlag, durationFlag, groupFlags, nameFlag, topicFlags } from './flags.ts'
+export {
+  clusterFlags,
+  countFlag,
+  durationFlag,
+  groupFlags,
+  nameFlag,
+  paceFlags,
+  topicFlags,
+} from './flags.ts'
 export type { Progress } from './progress.ts'
 export type { View } from './view.ts'
 export { keepFlags, pathFlags } from './zk-flags.ts'

@@ -66,6 +66,8 @@ export class Cluster implements AsyncDisposable {
   clusterId = ''
   controllerId = -1
   readonly brokers = new Map<number, Broker>()
+  /** How many requests were sent, by the name of their kind. */
+  readonly requests = new Map<string, number>()
   #links: Links
   #security: Security | undefined
   #routes = new Routes()
@@ -77,6 +79,7 @@ export class Cluster implements AsyncDisposable {
     this.bootstrap = bootstrap
     this.#security = security
     this.#links = new Links({ clientId, security, timeoutMs, pool })
+    this.#links.onRequest = api => this.requests.set(api, (this.requests.get(api) ?? 0) + 1)
   }
 
   /** Tries every bootstrap address once. Throws UNREACHABLE with each address and why, or what the first broker refused. */

@@ -62,6 +62,8 @@ export class Connection implements AsyncDisposable {
   readonly ended: Promise<Error>
   bytesIn = 0
   bytesOut = 0
+  /** Told of each request by the name of its kind. */
+  onRequest: ((api: string) => void) | undefined
   #transport: Transport | undefined
   #security: Security | undefined
   #clientId: string
@@ -215,6 +217,7 @@ export class Connection implements AsyncDisposable {
   async #post<Q>(api: Api<Q, unknown>, version: number, request: Q, options: SendOptions): Promise<Reader> {
     options.signal?.throwIfAborted()
     if (this.#reason) throw this.#reason
+    this.onRequest?.(api.name)
     const correlationId = this.#correlationId++ & 0x7fffffff
     const flexible = version >= api.flexibleFrom
     const body = new Writer().int16(api.key).int16(version).int32(correlationId)

@@ -4,7 +4,7 @@ const POOLED_FROM = 256 << 10
 const STEP_BYTES = 1 << 20
 /** A frame may take a free piece that is this much larger. */
 const WASTE = 8
-/** Free memory that is kept. */
+/** Free memory that is kept, unless told otherwise. */
 const KEPT_BYTES = 48 << 20
 
 /**
@@ -15,6 +15,10 @@ const KEPT_BYTES = 48 << 20
 export class FramePool {
   #free: ArrayBuffer[] = []
   #bytes = 0
+  readonly #keptBytes: number
+  constructor(keptBytes = KEPT_BYTES) {
+    this.#keptBytes = keptBytes
+  }
 
   take(bytes: number): Buffer {
     if (bytes < POOLED_FROM) return Buffer.allocUnsafeSlow(bytes)
@@ -26,7 +30,7 @@ export class FramePool {
 
   /** Nobody may read the frame any more. Throws nothing for memory that is not of a pool. */
   give(frame: ArrayBuffer): void {
-    if (frame.byteLength < POOLED_FROM || this.#bytes + frame.byteLength > KEPT_BYTES) return
+    if (frame.byteLength < POOLED_FROM || this.#bytes + frame.byteLength > this.#keptBytes) return
     this.#free.push(frame)
     this.#bytes += frame.byteLength
   }

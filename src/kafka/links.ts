@@ -9,6 +9,8 @@ export class Links implements AsyncDisposable {
   #options: Omit<ConnectionOptions, 'signal'>
   #links = new Map<string, Promise<Connection>>()
   #closing = new AbortController()
+  /** Told of each request on any of them. */
+  onRequest: ((api: string) => void) | undefined
   constructor(options: Omit<ConnectionOptions, 'signal'>) {
     this.#options = options
   }
@@ -48,7 +50,10 @@ export class Links implements AsyncDisposable {
     const forget = () => {
       if (this.#links.get(key) === opening) this.#links.delete(key)
     }
-    opening.then(connection => connection.ended.then(forget), forget)
+    opening.then(connection => {
+      connection.onRequest = this.onRequest
+      connection.ended.then(forget)
+    }, forget)
     return opening
   }
 

@@ -44,6 +44,10 @@ export const ERRORS = {
   HOLE: { exit: EXIT.loss, means: 'a partition has an offset without a record (transaction or compaction)' },
   OLD_FORMAT: { exit: EXIT.loss, means: 'a partition holds message sets older than record batch v2' },
   SOURCE_LOST: { exit: EXIT.loss, means: 'the source no longer has records that were not mirrored yet' },
+  SOURCE_TRUNCATED: {
+    exit: EXIT.loss,
+    means: 'the source lost records that are on the target (unclean election)',
+  },
   FOREIGN_WRITE: { exit: EXIT.loss, means: 'somebody else wrote to a target partition' },
   TARGET_TRUNCATED: { exit: EXIT.loss, means: 'the target lost records that it had acknowledged' },
   TOPIC_RECREATED: { exit: EXIT.loss, means: 'a topic was deleted and made again under the mirror' },

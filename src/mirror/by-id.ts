@@ -22,22 +22,39 @@ const idsOf = (topics: readonly Named[], ids: TopicIds): Map<string, string> | u
 }
 const identified = <T extends Named>(topics: readonly T[], ids: TopicIds) =>
   topics.map(each => ({ ...each, topicId: ids.get(each.topic) ?? NO_TOPIC_ID }))
-const named = <T extends Identified>(topics: readonly T[], names: ReadonlyMap<string, string>) =>
-  topics.map(each => ({ ...each, topic: names.get(each.topicId) ?? '' }))
+const named = <T extends Identified>(topics: readonly T[], byId: ReadonlyMap<string, string>) =>
+  topics.map(each => ({ ...each, topic: byId.get(each.topicId) ?? '' }))
 
-/** Fetches by topic id where the broker can: it then refuses a topic that was deleted and made again. Else by name. */
+const names = new WeakMap<TopicIds, ReadonlyMap<string, string>>()
+/** Topics by id: of all, as an answer within a fetch session may be about any. */
+const namesOf = (ids: TopicIds): ReadonlyMap<string, string> => {
+  const known = names.get(ids)
+  if (known && known.size === ids.size) return known
+  const found = new Map([...ids].map(([topic, id]) => [id, topic] as const))
+  names.set(ids, found)
+  return found
+}
+
+/**
+ * Fetches by topic id where the broker can and every topic has one: it then refuses a topic that was deleted and made
+ * again. Else by name.
+ */
 export const fetchFrom = async (
   connection: Connection,
   ids: TopicIds,
   request: RequestOf<typeof Fetch>,
   options: SendOptions,
 ): Promise<ResponseOf<typeof Fetch>> => {
-  const names = idsOf(request.topics, ids)
-  if (!names || connection.supports(FetchById) === undefined)
+  const { forgottenTopics = [], topics, ...rest } = request
+  const byId = namesOf(ids)
+  if (byId.has(NO_TOPIC_ID) || connection.supports(FetchById) === undefined)
     return await connection.send(Fetch, request, options)
-  const { forgottenTopics: _, topics, ...rest } = request
-  const answer = await connection.send(FetchById, { ...rest, topics: identified(topics, ids) }, options)
-  return { ...answer, topics: named(answer.topics, names) }
+  const answer = await connection.send(
+    FetchById,
+    { ...rest, topics: identified(topics, ids), forgottenTopics: identified(forgottenTopics, ids) },
+    options,
+  )
+  return { ...answer, topics: named(answer.topics, byId) }
 }
 
 /** Produces by topic id where the broker can, as `fetchFrom` fetches. */

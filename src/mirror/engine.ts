@@ -1,10 +1,12 @@
 import type { Cluster, FramePool, TopicMetadata } from '../kafka/index.ts'
 import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
+import type { Brakes } from './brakes.ts'
 import type { MirrorEvent } from './events.ts'
 import { Homes } from './homes.ts'
 import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
 import { Lookout } from './lookout.ts'
+import type { Memory } from './memory.ts'
 import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
 import { settle, trim } from './settle.ts'
@@ -32,6 +34,8 @@ export type EngineOptions = {
   /** Grows by `add`, shrinks by `remove`. */
   lanes: Lane[]
   producers: ReadonlySet<bigint>
+  brakes: Brakes
+  memory: Memory
   /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
   topicIds: { source: Map<string, string>; target: Map<string, string> }
   /** Bytes of the largest batch that each topic of the target takes; may change. */

@@ -3,17 +3,27 @@ import type { KmigError } from '../kit/index.ts'
 /** Where a mirror stands; counts since its start. */
 export type MirrorProgress = {
   kind: 'progress'
-  partitions: { total: number; caughtUp: number; stopped: number }
+  /** `waiting`: nothing is known of them yet, as no broker of the source has told. */
+  partitions: { total: number; caughtUp: number; stopped: number; waiting: number }
   records: bigint
   bytes: bigint
-  /** Per second, over the last interval. */
+  /** Per second, over the last 10 s. */
   recordRate: number
   byteRate: number
-  /** Records on the source that are not on the target; of all partitions, and of the worst. */
+  /** When the lag will be gone if it goes on shrinking as it did over the last 10 s; undefined if it does not shrink. */
+  etaMs: number | undefined
+  /** Committed records on the source that are not on the target (last stable offset less position); of all partitions. */
   lag: bigint
+  /** The same in bytes, by what records were like so far, and as the age of the last record copied of the oldest. */
+  lagBytes: bigint
+  lagMs: number
+  /** Records of the source behind open transactions (high watermark less last stable offset): not committed yet. */
+  open: bigint
   worst: { where: string; lag: bigint } | undefined
   /** Offsets of padding that are still to write. */
   padding: bigint
+  /** What slows the mirror on purpose: quotas of brokers, --max-rate. */
+  throttle: string | undefined
 }
 
 export type MirrorEvent =

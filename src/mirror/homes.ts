@@ -1,16 +1,20 @@
 import type { Cluster, Connection, FramePool } from '../kafka/index.ts'
-import { isKmigError, type KmigError, sleep } from '../kit/index.ts'
+import { backoffMs, isKmigError, type KmigError, sleep } from '../kit/index.ts'
+import type { Brakes } from './brakes.ts'
 import type { TopicIds } from './by-id.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import { Inlet } from './inlet.ts'
 import type { Lane } from './lane.ts'
+import type { Memory } from './memory.ts'
 import { Outlet } from './outlet.ts'
 
 /** Connections per broker and direction: the broker handles one request per connection at a time. */
 const CONNECTIONS = 2
-/** What all lanes together may hold before fetching pauses; answers under way come on top. */
-const HELD_BYTES = 48 << 20
-const AGAIN_MS = 200
+/** A lane whose broker is not found is looked up again after these; one that was well for so long begins anew. */
+const AGAIN_MS = { firstMs: 200, maxMs: 5_000 }
+const WELL_MS = 15_000
+/** A move of the leader is nothing to tell; what goes on after so many looks is. */
+const TELL_FROM = 3
 
 export type HomesOptions = {
   /** The source cluster's own pool of memory for large answers. */
@@ -21,6 +25,8 @@ export type HomesOptions = {
   sources: Identities
   topicIds: { source: TopicIds; target: TopicIds }
   batchLimits: ReadonlyMap<string, number>
+  brakes: Brakes
+  memory: Memory
   /** Ends everything. */
   signal: AbortSignal
   /** Something landed, failed, arrived or lost its home. */
@@ -39,8 +45,9 @@ export class Homes {
   readonly #in = new Map<Lane, Inlet>()
   readonly #slots = new Map<Lane, number>()
   #nextSlot = 0
-  /** Their leader on the source is to be looked up. */
-  readonly #strayed = new Set<Lane>()
+  /** Their leader on the source is to be looked up, not before `due`. */
+  readonly #strayed = new Map<Lane, { due: number }>()
+  readonly #strays = new Map<Lane, { times: number; last: number }>()
 
   constructor(options: HomesOptions) {
     this.#o = options
@@ -57,7 +64,9 @@ export class Homes {
 
   /** Whether a lane needs a connection that it is not on. */
   homeless(lane: Lane): boolean {
-    return (lane.open && !this.#out.has(lane)) || (lane.phase.at === 'copying' && !this.#in.has(lane))
+    if (lane.open && !this.#out.has(lane)) return true
+    if (lane.phase.at !== 'copying' || this.#in.has(lane)) return false
+    return (this.#strayed.get(lane)?.due ?? 0) <= performance.now()
   }
   /** Wakes fetchers whose lanes may have room again. */
   ring(): void {
@@ -77,6 +86,7 @@ export class Homes {
     this.#in.get(lane)?.remove(lane)
     this.#in.delete(lane)
     this.#strayed.delete(lane)
+    this.#strays.delete(lane)
     this.#slots.delete(lane)
   }
 
@@ -97,13 +107,28 @@ export class Homes {
     }
     await this.#findStrayed(lanes)
     for (const [key, share] of this.#byLeader(lanes, source)) {
-      const asking = share.filter(lane => lane.phase.at === 'copying' && !this.#in.has(lane))
+      const asking = share.filter(
+        lane => lane.phase.at === 'copying' && !this.#in.has(lane) && !this.#strayed.has(lane),
+      )
       if (asking.length === 0) continue
       const from =
         key && (await this.#reach(() => source.connection(key.nodeId, `fetch-${key.slot}`, signal), asking))
       if (from) this.#ask(asking, this.#inletOf(from))
-      else for (const lane of asking) this.#strayed.add(lane)
+      else for (const lane of asking) this.#stray(lane)
     }
+  }
+
+  /** The longer a lane finds no broker the longer it waits for the next look: metadata must not be asked for all the time. */
+  #stray(lane: Lane): number {
+    const now = performance.now()
+    const { times, last } = this.#strays.get(lane) ?? { times: 0, last: now }
+    const again = now - last > WELL_MS ? 1 : times + 1
+    const ms = backoffMs(again - 1, AGAIN_MS)
+    this.#strays.set(lane, { times: again, last: now })
+    this.#strayed.set(lane, { due: now + ms })
+    const { signal, run, moved } = this.#o
+    run(sleep(ms, signal).then(moved))
+    return again
   }
 
   #byLeader(lanes: readonly Lane[], cluster: Cluster) {
@@ -145,9 +170,9 @@ export class Homes {
   /** Looks up who leads lanes that lost their broker, and whether their topics are still the same. */
   async #findStrayed(lanes: readonly Lane[]): Promise<void> {
     const { source, signal } = this.#o
-    const strayed = lanes.filter(lane => this.#strayed.has(lane))
+    const now = performance.now()
+    const strayed = lanes.filter(lane => (this.#strayed.get(lane)?.due ?? now + 1) <= now)
     if (strayed.length === 0) return
-    await sleep(AGAIN_MS, signal)
     const topics = [...new Set(strayed.map(({ topic }) => topic))]
     for (const found of await source.metadata(topics, { signal, timeoutMs: 5_000, withinMs: 20_000 }))
       stopStrangers(this.#o.sources, strayed, found.name, found)
@@ -160,6 +185,7 @@ export class Homes {
     const outlet = new Outlet(connection, {
       signal: this.#o.signal,
       topicIds: this.#o.topicIds.target,
+      brakes: this.#o.brakes,
       on: () => this.#o.moved(),
     })
     this.#outlets.set(connection, outlet)
@@ -170,13 +196,16 @@ export class Homes {
   #inletOf(connection: Connection): Inlet {
     const known = this.#inlets.get(connection)
     if (known) return known
-    const { pool, topicIds, batchLimits, signal, lanes, moved, run } = this.#o
+    const { pool, topicIds, batchLimits, signal, lanes, moved, run, brakes, memory, source } = this.#o
     const inlet = new Inlet(connection, {
       pool,
       topicIds: topicIds.source,
       batchLimits,
       signal,
-      full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > HELD_BYTES,
+      brakes,
+      leaderEpochOf: ({ topic, partition }) => source.leaderOf(topic, partition)?.leaderEpoch ?? -1,
+      mostBytes: () => memory.perAnswer(this.#inlets.size),
+      full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > memory.held,
       fed: () => {
         for (const outlet of this.#outlets.values()) outlet.pump()
         moved()
@@ -192,8 +221,7 @@ export class Homes {
   #lost(lane: Lane, inlet: Inlet, why: KmigError): void {
     inlet.remove(lane)
     if (this.#in.get(lane) === inlet) this.#in.delete(lane)
-    this.#strayed.add(lane)
-    this.#o.warn(lane.where, why)
+    if (this.#stray(lane) >= TELL_FROM) this.#o.warn(lane.where, why)
     this.#o.moved()
   }
 }

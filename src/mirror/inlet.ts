@@ -4,16 +4,19 @@ import {
   ERROR,
   type Fetch,
   type FramePool,
-  type Hole,
   kafkaError,
-  type Piece,
   type Recoded,
   type ResponseOf,
   recode,
 } from '../kafka/index.ts'
-import { isKmigError, KmigError, messageOf, Offset } from '../kit/index.ts'
+import { isKmigError, KmigError, messageOf, Offset, sleep } from '../kit/index.ts'
+import type { Brakes } from './brakes.ts'
 import { fetchFrom, type TopicIds } from './by-id.ts'
+import { epochsIn } from './epochs.ts'
+import { type Asked, FetchSession } from './fetch-session.ts'
+import { Frame } from './frame.ts'
 import type { Lane } from './lane.ts'
+import { truncatedAtSource } from './range.ts'
 import { Wake } from './wake.ts'
 
 /**
@@ -28,9 +31,18 @@ const PARTITION_BYTES = 1 << 20
 const LONG_POLL_MS = 500
 /** After an answer without records: many idle partitions cost a core's few percent by being asked for alone. */
 const IDLE_POLL_MS = 1_000
-const HELD_BACK_POLL_MS = 10
+const HELD_BACK_POLL_MS = { few: 10, many: 50 }
+const MANY_LANES = 100
+/** After a session that the broker does not know any more. */
+const ANEW_MS = 100
+/** Sleeping in steps of this, as what it waits for may change. */
+const REST_STEP_MS = 1_000
 const TIMEOUT_MS = 30_000
 const READ_COMMITTED = 1
+/** However low the limit, so much may come at a time. */
+const LEAST_BYTES = 64 << 10
+/** FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, INCONSISTENT_TOPIC_ID, FETCH_SESSION_TOPIC_ID_ERROR. */
+const SESSION_ERRORS: ReadonlySet<number> = new Set([70, 71, 103, 106])
 /** A lane asks for no more while it holds this; what all lanes together may hold is the mirror's to say. */
 const LANE_BYTES = 4 << 20
 
@@ -45,33 +57,17 @@ export type InletOptions = {
   topicIds: TopicIds
   /** Bytes of the largest batch that each topic of the target takes. */
   batchLimits: ReadonlyMap<string, number>
+  brakes: Brakes
+  /** Epoch of the leader of a lane's partition, as far as it is known. */
+  leaderEpochOf(lane: Lane): number
+  /** What one answer may hold, so that all connections together stay within the memory they have. */
+  mostBytes(): number
   /** Whether all lanes together hold too much. */
   full(): boolean
   /** Lanes got something. */
   fed(): void
   /** This broker no longer leads a lane's partition, or can't tell. */
   strayed(lane: Lane, why: KmigError): void
-}
-
-/** The memory of one answer: it goes back to the pool when the last batch that lies in it has landed. */
-class Frame {
-  readonly #pool: FramePool
-  #users = 1
-  memory: ArrayBufferLike | undefined
-
-  constructor(pool: FramePool) {
-    this.#pool = pool
-  }
-  hold(items: readonly (Piece | Hole)[]): void {
-    for (const item of items) {
-      if (item.kind === 'hole' || item.bytes.buffer !== this.memory) continue
-      this.#users++
-      item.done = () => this.close()
-    }
-  }
-  close(): void {
-    if (--this.#users === 0 && this.memory instanceof ArrayBuffer) this.#pool.give(this.memory)
-  }
 }
 
 const lostBy = (e: Error): KmigError => (isKmigError(e) ? e : new KmigError('DISCONNECTED', messageOf(e)))
@@ -82,6 +78,8 @@ export class Inlet {
   readonly #lanes = new Set<Lane>()
   readonly #options: InletOptions
   readonly #wake: Wake
+  readonly #session = new FetchSession()
+  #throttledUntil = Number.NEGATIVE_INFINITY
   #bytes = FETCH_BYTES.first
   #idle = false
 
@@ -110,6 +108,7 @@ export class Inlet {
   async run(): Promise<void> {
     const { signal, full, strayed } = this.#options
     while (!signal.aborted && !this.connection.closed) {
+      if (await this.#rested()) continue
       const hungry = full() ? [] : [...this.#lanes].filter(lane => lane.hungry(LANE_BYTES))
       if (hungry.length === 0) {
         await this.#wake.wait()
@@ -126,34 +125,60 @@ export class Inlet {
     for (const lane of this.#lanes) strayed(lane, lostBy(why))
   }
 
+  /** Whether it had to rest: for a quota of the broker, or for the mirror's own limit. */
+  async #rested(): Promise<boolean> {
+    const { brakes, signal } = this.#options
+    const ms = Math.max(brakes.restMs(), this.#throttledUntil - performance.now())
+    if (ms <= 0) return false
+    await sleep(Math.min(ms, REST_STEP_MS), signal).catch(() => {}) // the loop looks at the signal
+    return true
+  }
+
+  get #pollMs(): number {
+    const copying = [...this.#lanes].filter(lane => lane.phase.at === 'copying')
+    const heldBack = copying.some(lane => !lane.hungry(LANE_BYTES))
+    if (heldBack) return this.#lanes.size > MANY_LANES ? HELD_BACK_POLL_MS.many : HELD_BACK_POLL_MS.few
+    return this.#idle ? IDLE_POLL_MS : LONG_POLL_MS
+  }
+
+  #question(hungry: readonly Lane[], maxBytes: number): Map<string, Asked> {
+    const { leaderEpochOf } = this.#options
+    const partitionMaxBytes = Math.min(PARTITION_BYTES, maxBytes)
+    return new Map(
+      hungry.map(lane => {
+        const { topic, partition, wanted, where } = lane
+        const asked = {
+          ...{ topic, partition, fetchOffset: wanted, partitionMaxBytes },
+          currentLeaderEpoch: leaderEpochOf(lane),
+          lastFetchedEpoch: lane.sourceEpochs.before(wanted),
+        }
+        return [where, asked] as const
+      }),
+    )
+  }
+
   async #ask(hungry: readonly Lane[]): Promise<void> {
-    const copying = [...this.#lanes].filter(lane => lane.phase.at === 'copying').length
-    const heldBack = copying > hungry.length
+    const { brakes, topicIds, signal, pool, mostBytes, fed } = this.#options
+    const maxBytes = Math.min(this.#bytes, mostBytes(), Math.max(LEAST_BYTES, brakes.maxRate ?? this.#bytes))
     const asked = new Map(hungry.map(lane => [lane.where, { lane, generation: lane.generation }]))
-    const topics = [...Map.groupBy(hungry, lane => lane.topic)].map(([topic, lanes]) => ({
-      topic,
-      partitions: lanes.map(({ partition, wanted }) => ({
-        partition,
-        fetchOffset: wanted,
-        partitionMaxBytes: PARTITION_BYTES,
-      })),
-    }))
     const asking = performance.now()
     const answer = await fetchFrom(
       this.connection,
-      this.#options.topicIds,
+      topicIds,
       {
-        maxWaitMs: heldBack ? HELD_BACK_POLL_MS : this.#idle ? IDLE_POLL_MS : LONG_POLL_MS,
+        maxWaitMs: this.#pollMs,
         minBytes: 1,
-        maxBytes: this.#bytes,
+        maxBytes,
         isolationLevel: READ_COMMITTED,
-        topics,
+        ...this.#session.question(this.#question(hungry, maxBytes)),
       },
-      { timeoutMs: TIMEOUT_MS, signal: this.#options.signal },
+      { timeoutMs: TIMEOUT_MS, signal },
     )
-    if (answer.errorCode !== 0)
-      throw brokerError(answer.errorCode, `fetch from ${this.connection.address.host}`)
-    const frame = new Frame(this.#options.pool)
+    brakes.throttled('source', answer.throttleTimeMs)
+    this.#throttledUntil = performance.now() + answer.throttleTimeMs
+    if (answer.errorCode !== 0) return await this.#anew(answer.errorCode)
+    this.#session.answered(answer)
+    const frame = new Frame(pool)
     let bytes = 0
     for (const { topic, partitions } of answer.topics) {
       for (const part of partitions) {
@@ -164,10 +189,19 @@ export class Inlet {
           this.#give(to.lane, part, frame)
       }
     }
-    frame.close()
+    frame.read()
+    brakes.took(bytes)
     this.#idle = bytes === 0
     this.#adapt(bytes, performance.now() - asking)
-    this.#options.fed()
+    fed()
+  }
+
+  /** A session that the broker forgot, or that is not as it thinks, begins anew; other errors are the engine's. */
+  async #anew(errorCode: number): Promise<void> {
+    if (!SESSION_ERRORS.has(errorCode))
+      throw brokerError(errorCode, `fetch from ${this.connection.address.host}`)
+    this.#session.reset()
+    await sleep(ANEW_MS, this.#options.signal)
   }
 
   #adapt(bytes: number, ms: number): void {
@@ -182,9 +216,17 @@ export class Inlet {
       return
     }
     lane.sourceEnd = Offset(part.highWatermark)
+    lane.sourceStable = Offset(part.lastStableOffset < 0n ? part.highWatermark : part.lastStableOffset)
+    const { divergingEpoch: other } = part
+    if (other && other.endOffset >= 0n) {
+      const from = lane.sourceEpochs.common(other, lane.wanted)
+      lane.offer([], lane.wanted, truncatedAtSource(lane, from))
+      return
+    }
     if (!part.records || part.records.length === 0) return
     this.#lanes.delete(lane) // to the end of the line: the broker fills its answer in the order of the request
     this.#lanes.add(lane)
+    lane.sourceEpochs.saw(epochsIn(part.records))
     try {
       const got: Recoded = recode(part.records, {
         ...RECODE,

@@ -7,6 +7,7 @@ import {
   sequenceOf,
 } from '../kafka/index.ts'
 import { backoffMs, bug, KmigError, Offset } from '../kit/index.ts'
+import { SourceEpochs } from './epochs.ts'
 import { holeIn } from './hole.ts'
 
 /** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
@@ -93,11 +94,15 @@ export class Lane {
   generation = 0
   /** The source's log end (high watermark) and last stable offset, as of the last answer. */
   sourceEnd: Offset | undefined
+  sourceStable: Offset | undefined
+  readonly sourceEpochs = new SourceEpochs()
   /** When it first asked for records, and when the last of them landed; ms of the monotonic clock. */
-  readonly times: { began: number | undefined; landed: number | undefined } = {
-    began: undefined,
-    landed: undefined,
-  }
+  readonly times: {
+    began: number | undefined
+    landed: number | undefined
+    /** Latest time of the records of the last batch that landed, ms since 1970. */
+    record: number | undefined
+  } = { began: undefined, landed: undefined, record: undefined }
   /** Bytes that are held for it. */
   held = 0
   /** Doubts since a batch last landed. */

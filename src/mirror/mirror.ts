@@ -3,14 +3,17 @@ import { releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups, type Written } from '../offsets/index.ts'
+import { Brakes } from './brakes.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
 import { batchLimit } from './follow-configs.ts'
 import { Lane } from './lane.ts'
+import { type Memory, memoryOf } from './memory.ts'
+import { metricsText, serveMetrics } from './metrics.ts'
 import type { MirrorOptions } from './options.ts'
 import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
 import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
-import { meter } from './progress.ts'
+import { type Meter, meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
@@ -30,6 +33,8 @@ export class Mirror implements AsyncDisposable {
   readonly name: string
   readonly #options: MirrorOptions
   readonly #pool: FramePool
+  readonly #memory: Memory
+  readonly #brakes: Brakes
   readonly #started = performance.now()
   readonly #resources = new AsyncDisposableStack()
   #plan: MirrorPlan
@@ -43,6 +48,8 @@ export class Mirror implements AsyncDisposable {
   private constructor(options: MirrorOptions, source: Cluster, target: Cluster, pool: FramePool) {
     this.#pool = pool
     this.#options = options
+    this.#memory = memoryOf(options.memory)
+    this.#brakes = new Brakes(options.maxRate)
     this.source = source
     this.target = target
     this.name = options.name ?? source.clusterId
@@ -64,7 +71,7 @@ export class Mirror implements AsyncDisposable {
       const what = `'${options.name}' can't be a mirror's name: its state topic is __kmig.<name>, so it has up to 200 letters, digits, '.', '_' and '-'`
       throw new KmigError('USAGE', what, { try: ['give another --name'] })
     }
-    const pool = new FramePool()
+    const pool = new FramePool(memoryOf(options.memory).pooled)
     const source = opened.use(await Cluster.open({ ...from, signal, pool }))
     const target = opened.use(await Cluster.open({ ...to, signal }))
     if (source.clusterId === target.clusterId) {
@@ -139,6 +146,9 @@ export class Mirror implements AsyncDisposable {
     this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => this.#lane(topic, partition, topics.get(topic), identity)),
     )
+    const { on } = this.#options
+    const gauge = this.#resources.use(meter(this.#lanes, this.#brakes, { on, everyMs: PROGRESS_MS }))
+    await this.#serveMetrics(gauge)
     const ids = (side: 'sourceId' | 'targetId') =>
       new Map([...topics].map(([name, state]) => [name, state[side]] as const))
     const topicIds = { source: ids('sourceId'), target: ids('targetId') }
@@ -162,6 +172,8 @@ export class Mirror implements AsyncDisposable {
         target: this.target,
         lanes: this.#lanes,
         producers: new Set([identity.producerId]),
+        brakes: this.#brakes,
+        memory: this.#memory,
         topicIds,
         batchLimits,
         chosen: topicChooser(this.#options),
@@ -178,8 +190,26 @@ export class Mirror implements AsyncDisposable {
       }),
     )
     this.#engine.start()
-    const { on } = this.#options
-    if (on) this.#resources.use(meter(this.#lanes, { on, everyMs: PROGRESS_MS }))
+  }
+
+  async #serveMetrics(gauge: Meter): Promise<void> {
+    const { metrics } = this.#options
+    if (!metrics) return
+    const requests = () =>
+      new Map(
+        (['source', 'target'] as const).flatMap(side =>
+          [...this[side].requests].map(([api, count]) => [`${side}/${api}`, count] as const),
+        ),
+      )
+    const text = () =>
+      metricsText({
+        name: this.name,
+        lanes: this.#lanes,
+        progress: gauge.now,
+        refused: this.#follower?.refused.length ?? 0,
+        requests: requests(),
+      })
+    this.#resources.use(await serveMetrics(metrics, text))
   }
 
   #lane(
@@ -189,8 +219,15 @@ export class Mirror implements AsyncDisposable {
     { producerId, producerEpoch }: Identity,
   ): Lane {
     const start = state?.starts[partition] ?? Offset(0n)
-    const anchor = this.#state?.anchor(`${topic}-${partition}`) ?? { offset: Offset(0n), epoch: -1 }
-    return new Lane({ topic, partition, start, anchor, producer: { id: producerId, epoch: producerEpoch } })
+    const anchor = this.#state?.anchor(`${topic}-${partition}`) ?? {
+      offset: Offset(0n),
+      epoch: -1,
+      source: -1,
+    }
+    const producer = { id: producerId, epoch: producerEpoch }
+    const lane = new Lane({ topic, partition, start, anchor, producer })
+    lane.sourceEpochs.resume(anchor)
+    return lane
   }
 
   async #keepStarts(lanes: readonly Lane[], during: During): Promise<void> {

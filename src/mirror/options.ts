@@ -1,5 +1,5 @@
 import type { ClusterAddress } from '../kafka/index.ts'
-import type { During } from '../kit/index.ts'
+import type { During, HostPort } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 
 /** What a mirror is of. */
@@ -19,4 +19,10 @@ export type MirrorOptions = During<MirrorEvent> & {
   own?: boolean | undefined
   /** Padding of more offsets than this on one partition needs consent. */
   paddingLimit?: bigint | undefined
+  /** Bytes of record batches a second, over all partitions; default no limit. */
+  maxRate?: number | undefined
+  /** Bytes of memory that the process is to stay within, about; default 256 MB. */
+  memory?: number | undefined
+  /** Where metrics for Prometheus are served; default nowhere. */
+  metrics?: HostPort | undefined
 }

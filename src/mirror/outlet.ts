@@ -1,4 +1,5 @@
 import {
+  AT,
   type Connection,
   isRetriable,
   kafkaError,
@@ -7,6 +8,7 @@ import {
   type ResponseOf,
 } from '../kafka/index.ts'
 import { type During, KmigError, messageOf } from '../kit/index.ts'
+import type { Brakes } from './brakes.ts'
 import { produceTo, type TopicIds } from './by-id.ts'
 import type { Lane } from './lane.ts'
 
@@ -31,14 +33,17 @@ export class Outlet {
   readonly #signal: AbortSignal
   readonly #moved: () => void
   readonly #topicIds: TopicIds
+  readonly #brakes: Brakes
   #underWay = 0
+  #resting = false
 
   constructor(
     connection: Connection,
-    { signal, on: moved, topicIds }: During<void> & { topicIds: TopicIds },
+    { signal, on: moved, topicIds, brakes }: During<void> & { topicIds: TopicIds; brakes: Brakes },
   ) {
     this.connection = connection
     this.#topicIds = topicIds
+    this.#brakes = brakes
     this.#signal = signal
     this.#moved = () => moved?.()
     connection.ended.then(reason => {
@@ -57,7 +62,7 @@ export class Outlet {
 
   /** Sends what is ready. Called whenever a lane got something, and after every answer. */
   pump(): void {
-    while (!this.connection.closed && !this.#signal.aborted && this.#underWay < DEPTH) {
+    while (!this.connection.closed && !this.#signal.aborted && !this.#resting && this.#underWay < DEPTH) {
       const sent = this.#gather()
       if (sent.length === 0) return
       this.#underWay++
@@ -67,6 +72,17 @@ export class Outlet {
         this.pump()
       })
     }
+  }
+
+  /** A quota of the broker is obeyed: what is sent before only waits there. */
+  #rest(ms: number): void {
+    if (ms <= 0 || this.#resting) return
+    this.#brakes.throttled('target', ms)
+    this.#resting = true
+    setTimeout(() => {
+      this.#resting = false
+      this.pump()
+    }, ms).unref()
   }
 
   #gather(): Sent[] {
@@ -100,6 +116,7 @@ export class Outlet {
         { acks: -1, timeoutMs: TIMEOUT_MS, topics },
         { timeoutMs: TIMEOUT_MS + 5_000 },
       )
+      this.#rest(answer.throttleTimeMs)
       for (const { topic, partitions } of answer.topics) {
         for (const part of partitions) parts.set(`${topic}-${part.partition}`, part)
       }
@@ -109,8 +126,10 @@ export class Outlet {
     for (const { lane, piece } of sent) {
       const part = parts.get(lane.where)
       if (!part) lane.lost(piece, why)
-      else if (part.errorCode === 0) lane.landed(piece, part.baseOffset)
-      else refused(lane, piece, part.errorCode, part.errorMessage)
+      else if (part.errorCode === 0) {
+        if (piece.batches > 0) lane.times.record = Number(piece.bytes.readBigInt64BE(AT.maxTimestamp))
+        lane.landed(piece, part.baseOffset)
+      } else refused(lane, piece, part.errorCode, part.errorMessage)
     }
   }
 }

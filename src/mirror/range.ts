@@ -28,6 +28,7 @@ export const judgeRange = async (
       lane.inRange() // whoever leads it now says so itself
       continue
     }
+    lane.sourceEpochs.forget() // the leader may not know the epoch any more, and refuse the offset for that
     if (start > lane.wanted && lane.holdsOnlyPadding) lane.startMoves(Offset(start))
     else if (start > lane.wanted)
       lane.stop(
@@ -36,16 +37,23 @@ export const judgeRange = async (
           `offsets ${lane.wanted} to ${start - 1n} were deleted on the source before they were copied`,
         ),
       )
-    else if (end < lane.wanted)
-      lane.stop(
-        lost(
-          lane,
-          `the source ends at offset ${end}, and up to ${lane.wanted} was mirrored: it lost records`,
-        ),
-      )
+    else if (end < lane.wanted) lane.stop(truncatedAtSource(lane, end))
     else lane.inRange()
   }
 }
+
+/** The source's log was cut back behind what was copied, by an unclean election: both sides are another from there. */
+export const truncatedAtSource = ({ where, topic, wanted }: Lane, from: bigint): KmigError =>
+  new KmigError(
+    'SOURCE_TRUNCATED',
+    `${where}: the source lost offsets ${from} to ${wanted - 1n} after they were copied (an unclean election there); the target holds them, and what the source has in their place is not copied`,
+    {
+      try: [
+        'decide which of the two is right: the target has what consumers may have read before the election',
+        `to keep the source's: delete topic ${topic} on the target and start the mirror again; to keep the target's: --exclude ${topic}`,
+      ],
+    },
+  )
 
 const lost = ({ where, topic }: Lane, what: string): KmigError =>
   new KmigError('SOURCE_LOST', `${where}: ${what}`, {

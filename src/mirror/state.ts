@@ -38,9 +38,15 @@ const topicState = z.object({
 })
 export type TopicState = z.output<typeof topicState>
 
+/** `source`: the source's leader epoch of the record before the offset; -1 if not known. */
 const anchorState = z
-  .object({ offset, ordinal: whole.transform(BigInt).optional(), epoch: z.number() })
-  .transform(({ offset, ordinal = offset, epoch }) => ({ offset, ordinal, epoch }))
+  .object({
+    offset,
+    ordinal: whole.transform(BigInt).optional(),
+    epoch: z.number(),
+    source: z.number().default(-1),
+  })
+  .transform(({ offset, ordinal = offset, epoch, source }) => ({ offset, ordinal, epoch, source }))
 
 /** Where records of a partition stand elsewhere than on the source, from the first on; and why. */
 const shiftsState = z.object({
@@ -54,6 +60,9 @@ export type CutoverState = z.output<typeof cutoverState>
 
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
+
+const anchorOf = ({ anchor, sourceEpochs }: Lane): unknown =>
+  text({ ...anchor, source: sourceEpochs.before(anchor.offset) })
 
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
 export class MirrorState {
@@ -129,7 +138,7 @@ export class MirrorState {
     )
   }
   async setAnchors(lanes: readonly Lane[], during: During): Promise<void> {
-    const entries = lanes.map(lane => [`anchor/${lane.where}`, text(lane.anchor)] as const)
+    const entries = lanes.map(lane => [`anchor/${lane.where}`, anchorOf(lane)] as const)
     if (entries.length > 0) await this.#topic.put(entries, during)
   }
   #read<T extends z.ZodType>(key: string, schema: T): z.output<T> | undefined {

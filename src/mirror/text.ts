@@ -42,19 +42,29 @@ const configChanges = ({ set, removed, later }: Extract<MirrorEvent, { kind: 'co
 
 /** Where it stands, in one line, and as a part of 1. */
 export const progressOf = (event: MirrorProgress): { text: string; part?: number } => {
-  const { partitions, records, lag, worst, recordRate, byteRate, padding } = event
-  const eta = lag > 0n && recordRate > 0 ? `, ETA ${formatDuration((Number(lag) / recordRate) * 1000)}` : ''
+  const { partitions, records, lag, worst, padding, open, throttle } = event
   const text = [
-    `${partitions.caughtUp}/${partitions.total} partitions caught up`,
+    `${formatCount(partitions.caughtUp)}/${formatCount(partitions.total)} partitions caught up`,
     ...(partitions.stopped ? [`${partitions.stopped} STOPPED`] : []),
+    ...(partitions.waiting ? [`${formatCount(partitions.waiting)} not heard of yet`] : []),
     ...(padding > 0n ? [`${formatCount(padding)} offsets of padding left`] : []),
-    `${formatCount(Math.round(recordRate))} records/s, ${formatRate(byteRate, 1000)}`,
-    `lag ${formatCount(lag)}${eta}`,
+    `${formatCount(Math.round(event.recordRate))} records/s, ${formatRate(event.byteRate, 1000)}`,
+    lagText(event),
+    ...(open > 0n ? [`${plural(open, 'record')} in open transactions`] : []),
     ...(worst ? [`most on ${worst.where}: ${formatCount(worst.lag)}`] : []),
+    ...(throttle ? [`slowed by ${throttle}`] : []),
   ].join(' | ')
   const total = Number(records + lag)
   return total > 0 ? { text, part: Number(records) / total } : { text }
 }
+
+const lagText = ({ lag, lagBytes, lagMs, etaMs }: MirrorProgress): string =>
+  [
+    `lag ${formatCount(lag)}`,
+    ...(lagBytes > 0n ? [formatBytes(lagBytes)] : []),
+    ...(lagMs > 0 ? [formatDuration(lagMs)] : []),
+    ...(etaMs !== undefined ? [`ETA ${formatDuration(etaMs)}`] : []),
+  ].join(', ')
 
 /** The report for people. */
 export const reportText = (report: MirrorReport): string => {

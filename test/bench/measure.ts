@@ -29,6 +29,10 @@ const look = (pid: number): { cpuMs: number; rssBytes: number } | undefined => {
   }
 }
 
+/** What a process has taken so far. */
+export const cpuOf = (pid: number): { cpuMs: number; rssBytes: number } =>
+  look(pid) ?? { cpuMs: 0, rssBytes: 0 }
+
 export const run = async (args: readonly string[], { quiet = true } = {}): Promise<Taken> => {
   const start = performance.now()
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', quiet ? 'ignore' : 'inherit'] })

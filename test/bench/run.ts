@@ -1,5 +1,9 @@
 /** `npm run bench -- <name> [arguments]`: each benchmark starts its own servers and prints one table. */
-const BENCHES = { mirror: () => import('./mirror.ts'), zkcopy: () => import('./zkcopy.ts') }
+const BENCHES = {
+  mirror: () => import('./mirror.ts'),
+  plan: () => import('./plan.ts'),
+  zkcopy: () => import('./zkcopy.ts'),
+}
 
 const [name = '', ...args] = process.argv.slice(2)
 const load = Object.hasOwn(BENCHES, name) ? BENCHES[name as keyof typeof BENCHES] : undefined

@@ -4,10 +4,25 @@ import {
   formatCount,
   formatDuration,
   formatRate,
+  parseBytes,
   parseDuration,
   plural,
   shortDuration,
 } from '../../src/kit/index.ts'
+
+describe('sizes', () => {
+  for (const [text, bytes] of [
+    ['500000', 500_000],
+    ['10MB', 10_000_000],
+    ['1.5G', 1_500_000_000],
+    ['2k', 2_000],
+  ] as const)
+    test(`${text} is ${bytes} bytes`, () => expect(parseBytes(text)).toBe(bytes))
+  for (const text of ['', '0', '-1', 'MB', '64MiB', '1MBps', '1e9'])
+    test(`'${text}' is no size`, () => {
+      expect(() => parseBytes(text)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+    })
+})
 
 describe('durations', () => {
   const rows: [string, number][] = [
