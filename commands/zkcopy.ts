@@ -4,6 +4,7 @@ import {
   durationFlag,
   envelope,
   Flags,
+  followFlags,
   keepFlags,
   pathFlags,
   type View,
@@ -52,20 +53,7 @@ export default class ZkCopy extends BaseCommand {
     ...pathFlags,
     state: Flags.string({ summary: 'file that keeps how far the last run got', helpValue: '<file>' }),
     batch: countFlag({ summary: 'operations per multi, 1-1000', default: 500, max: 1_000 }),
-    rate: Flags.string({
-      summary:
-        'most written a second: 2000 (operations), 5MB/s (bytes), or both; pauses while the target is slow',
-      multiple: true,
-      helpValue: '<rate>',
-    }),
-    tail: Flags.boolean({
-      summary: 'follow the source after the copy, until SIGINT, SIGTERM or --until-quiet',
-      exclusive: ['check', 'since'],
-    }),
-    'until-quiet': durationFlag({
-      summary: 'end --tail when the source had no change for so long',
-      dependsOn: ['tail'],
-    }),
+    ...followFlags,
     acl: Flags.option({
       summary: "full: each znode's own; sample, uniform: the root's for all; open: anybody",
       options: ACL_MODES,

@@ -12,4 +12,4 @@ export {
 } from './flags.ts'
 export type { Progress } from './progress.ts'
 export type { View } from './view.ts'
-export { keepFlags, pathFlags } from './zk-flags.ts'
+export { followFlags, keepFlags, pathFlags } from './zk-flags.ts'

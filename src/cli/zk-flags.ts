@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { durationFlag } from './flags.ts'
 
 /** What a copy of znodes keeps besides data and ACL. */
 export const keepFlags = {
@@ -33,5 +34,24 @@ export const pathFlags = {
   exclude: Flags.string({
     summary: 'paths to leave alone with all below (glob, repeatable)',
     multiple: true,
+  }),
+}
+
+/** How a copy is held back, kept for a way back, and goes on. */
+export const followFlags = {
+  backup: Flags.string({ summary: 'file for what is replaced, for zk restore', exclusive: ['check'] }),
+  rate: Flags.string({
+    summary:
+      'most written a second: 2000 (operations), 5MB/s (bytes), or both; pauses while the target is slow',
+    multiple: true,
+    helpValue: '<rate>',
+  }),
+  tail: Flags.boolean({
+    summary: 'follow the source after the copy, until SIGINT, SIGTERM or --until-quiet',
+    exclusive: ['check', 'since'],
+  }),
+  'until-quiet': durationFlag({
+    summary: 'end --tail when the source had no change for so long',
+    dependsOn: ['tail'],
   }),
 }

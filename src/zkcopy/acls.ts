@@ -14,9 +14,9 @@ export class AclTable {
   #known = new Map<string, Acl>()
   #wanted = new Map<Acl, Acl>()
   #last: Acl | undefined
-  readonly #map: AclMap
+  readonly map: AclMap
   constructor(map: AclMap = new Map()) {
-    this.#map = map
+    this.map = map
   }
 
   get size(): number {
@@ -44,7 +44,7 @@ export class AclTable {
     const own = this.intern(acl)
     const known = this.#wanted.get(own)
     if (known) return known
-    const wanted = this.intern(mapAcl(own, this.#map))
+    const wanted = this.intern(mapAcl(own, this.map))
     const masked = maskedIds(wanted)
     if (masked.length > 0) {
       throw new KmigError('ZK_MASKED_ACL', `the ACL of ${path} hides the digest of ${masked.join(', ')}`, {

@@ -17,6 +17,7 @@ export type ZkCopyArguments = KeepArguments & {
   since?: string | undefined
   overlap: number
   state?: string | undefined
+  backup?: string | undefined
   batch: number
   rate?: readonly string[] | undefined
   tail: boolean
@@ -42,6 +43,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     overlapMs: flags.overlap,
     filter: pathFilter(flags.include, flags.exclude),
     state: flags.state,
+    backup: flags.backup,
     batch: flags.batch,
     rate: parseRate(flags.rate),
     tail: flags.tail ? { untilQuietMs: flags['until-quiet'] } : undefined,

@@ -5,7 +5,15 @@ type UpTo = { upTo?: number | undefined }
 /** What a znode of the target must become. `path` is absolute on the target; `version` and `aversion` are what was read there. */
 export type Change =
   | ({ kind: 'create'; path: string; data: Buffer | null; acl: Acl; type?: ZnodeType | undefined } & UpTo)
-  | ({ kind: 'set'; path: string; data: Buffer | null; version: number; acl: Acl } & UpTo)
+  /** `foreign`: what stands there now was written by somebody else under the copy. */
+  | ({
+      kind: 'set'
+      path: string
+      data: Buffer | null
+      version: number
+      acl: Acl
+      foreign?: boolean | undefined
+    } & UpTo)
   /** Deleted and created in one step, which alone lowers a version. */
   | ({
       kind: 'remake'

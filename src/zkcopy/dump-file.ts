@@ -65,8 +65,11 @@ export const writeDumpStream = async (
   return bytes
 }
 
-/** The lines of a dump. Throws USAGE if it can't be read, ZK_DUMP_DAMAGED if it does not unpack. */
-export async function* linesOf(file: string): AsyncGenerator<Line, void> {
+/**
+ * The lines of a dump. Throws USAGE if it can't be read, ZK_DUMP_DAMAGED if it does not unpack; with `torn: 'ends'` a
+ * packed file that was cut off ends there.
+ */
+export async function* linesOf(file: string, options: { torn?: 'ends' } = {}): AsyncGenerator<Line, void> {
   await using handle = await open(file, 'r').catch(e => Promise.reject(notFile(file, e, 'read')))
   const raw = handle.createReadStream({ autoClose: false })
   const input = isGzip(file) ? raw.pipe(createGunzip()) : raw
@@ -88,6 +91,7 @@ export async function* linesOf(file: string): AsyncGenerator<Line, void> {
     }
   } catch (e) {
     if (isKmigError(e) || !isGzip(file)) throw e
+    if (options.torn === 'ends' && (e as NodeJS.ErrnoException).code === 'Z_BUF_ERROR') return
     throw damaged(file, `it does not unpack: ${messageOf(e)}`)
   }
   if (held.length > 0) yield lineOf(Buffer.alloc(0))

@@ -73,7 +73,8 @@ export const damaged = (file: string, why: string): KmigError =>
     try: ['take another dump; one that was cut off or changed by hand is not restored'],
   })
 
-const parse = <T>(schema: z.ZodType<T>, { text, where }: Line): T => {
+/** A line by its schema. Throws ZK_DUMP_DAMAGED with file, line and field. */
+export const parseLine = <T>(schema: z.ZodType<T>, { text, where }: Line): T => {
   let json: unknown
   try {
     json = JSON.parse(text)
@@ -90,18 +91,18 @@ const parse = <T>(schema: z.ZodType<T>, { text, where }: Line): T => {
 export type Line = { text: string; where: { file: string; line: number } }
 
 export const readHeader = (line: Line): Header => {
-  const header = parse(headerLine, line)
+  const header = parseLine(headerLine, line)
   const fault = pathFault(header.root)
   if (fault) throw damaged(line.where.file, `the root '${header.root}': ${fault}`)
   return header
 }
 
 export const isFooter = (text: string): boolean => text.startsWith('{"kind":"footer"')
-export const readFooter = (line: Line): Footer => parse(footerLine, line)
+export const readFooter = (line: Line): Footer => parseLine(footerLine, line)
 
 /** Throws ZK_DUMP_DAMAGED. */
 export const readNode = (line: Line): Dumped => {
-  const { path, data, acl, stat } = parse(nodeLine, line)
+  const { path, data, acl, stat } = parseLine(nodeLine, line)
   const fault = pathFault(path)
   if (fault) throw damaged(line.where.file, `line ${line.where.line}, path '${path}': ${fault}`)
   const bytes = data === null ? null : Buffer.from(data, 'base64')

@@ -23,13 +23,22 @@ export const dumpShape = {
 /** Fields of `kmig zk restore --json` besides the envelope. */
 export const restoreShape = {
   file: z.string(),
-  dumped: z.strictObject({ from: z.string(), root: z.string(), at: z.string(), zxid: long, znodes: count }),
+  kind: z.enum(['dump', 'backup']),
+  dumped: z.strictObject({
+    from: z.string(),
+    root: z.string(),
+    at: z.string(),
+    zxid: long.nullable(),
+    znodes: count,
+  }),
   to: z.string(),
   check: z.boolean().describe('compared only; nothing was written'),
   created: count,
   updated: count,
   aclsSet: count,
   unchanged: count,
+  deleted: count.describe('of a backup, with --delete: what the copy had made'),
+  left: named.describe('of a backup: made by the copy and still there'),
   ephemerals: count.describe('in the dump, not restored'),
   excluded: count.describe("the servers' own /zookeeper, not restored"),
   multis: count,
@@ -50,7 +59,7 @@ export const dumpText = (report: DumpReport): string => {
 }
 
 export const restoreText = (report: RestoreReport): string => {
-  const { file, dumped, to, check, differing } = report
+  const { file, kind, dumped, to, check, differing, left } = report
   const wrote = `${formatCount(report.created)} created, ${formatCount(report.updated)} updated, ${formatCount(report.aclsSet)} ACLs set, ${formatCount(report.unchanged)} unchanged`
   const ok = differing.count === 0
   const more = differing.count > differing.first.length ? ['  ...'] : []
@@ -58,9 +67,15 @@ export const restoreText = (report: RestoreReport): string => {
     `${check ? 'compared' : 'restored'} ${file} (${plural(dumped.znodes, 'znode')} of ${dumped.from}, ${dumped.at}) ${check ? 'with' : 'to'} ${to} in ${formatDuration(report.elapsedMs)}`,
     ...(check ? [] : [wrote]),
     ...(report.ephemerals > 0 ? [`${plural(report.ephemerals, 'ephemeral')} left out`] : []),
-    ok ? 'read back: all as in the dump' : `${formatCount(differing.count)} NOT as in the dump:`,
+    ...(report.deleted > 0 ? [`${plural(report.deleted, 'znode')} that the copy had made deleted`] : []),
+    ok ? `read back: all as in the ${kind}` : `${formatCount(differing.count)} NOT as in the ${kind}:`,
     ...differing.first.map(path => `  ${path}`),
     ...more,
+    ...(left.count > 0
+      ? [
+          `made by the copy and still there: ${plural(left.count, 'znode')} (--delete removes what nobody else built on), such as ${left.first[0]}`,
+        ]
+      : []),
     ...(report.foreign.count > 0
       ? [`${formatCount(report.foreign.count)} were changed by somebody else meanwhile`]
       : []),

@@ -4,6 +4,7 @@ import type { AclMode, AclTable } from './acls.ts'
 import type { Change } from './change.ts'
 import type { Filter } from './filter.ts'
 import type { Keep } from './keep.ts'
+import type { KnownAcls } from './known-acls.ts'
 import { note, type Tally } from './tally.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 import type { Place } from './walk.ts'
@@ -13,7 +14,7 @@ export type LookOptions = {
   from: Side
   to: Side
   /** `root` is the ACL of every copy in all modes but `full`. */
-  acls: { mode: AclMode; table: AclTable; root: Acl }
+  acls: { mode: AclMode; table: AclTable; root: Acl; known?: KnownAcls | undefined }
   filter: Filter
   /** Lowest modification time that is copied, ms; undefined copies all. */
   sinceMs: number | undefined
@@ -56,7 +57,9 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
   const full = acls.mode === 'full'
   const wantAcl = looks.filter(
     (found, i) =>
-      (full && (found.selected || (!found.place.onTarget && found.node.stat.numChildren > 0))) ||
+      (full &&
+        !fromKnown(options, found) &&
+        (found.selected || (!found.place.onTarget && found.node.stat.numChildren > 0))) ||
       (acls.mode === 'sample' && i === 0),
   )
   const [own, there, aclsThere] = await Promise.all([
@@ -85,6 +88,13 @@ export const look = async (options: LookOptions, places: readonly Place[]): Prom
 
   for (const found of gone) note(tally.vanished, pathFrom(found))
   return looks.filter(found => !gone.has(found))
+}
+
+/** Whether the ACL was read before and can't have changed since; the copy's is set then. */
+const fromKnown = ({ acls, from }: LookOptions, found: Look): boolean => {
+  const own = acls.known?.of(found.place.path, found.node.stat)
+  if (own) found.acl = acls.table.internSource(own, joinPath(from.root, found.place.path))
+  return own !== undefined
 }
 
 const sift = (options: LookOptions, place: Place, answer: Answer<Node>): Look[] => {

@@ -57,6 +57,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   keep?: Keep | undefined
   /** Removes what only the target has, up to a limit; undefined leaves it. */
   deleteUpTo?: MaxDelete | undefined
+  /** File that gets every znode of the target before it is replaced or deleted, for `restore`. */
+  backup?: string | undefined
   /** Only compares: writes nothing. */
   check?: boolean | undefined
   /** Default 1,048,575. */

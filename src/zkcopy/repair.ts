@@ -87,8 +87,9 @@ const remains = (change: Change, node: Node | undefined, { tally }: RepairOption
     return undefined
   }
   if (change.kind === 'remake' && (upTo === undefined || version >= upTo)) return { ...change, version }
-  if (!same && (change.kind === 'create' || change.version !== version)) note(tally.foreign, path)
-  return { kind: 'set', path, data, acl, version, upTo }
+  const foreign = !same && (change.kind === 'create' || change.version !== version)
+  if (foreign) note(tally.foreign, path)
+  return { kind: 'set', path, data, acl, version, upTo, foreign }
 }
 
 const present = <T>(answer: Answer<T> | undefined, path: string): T | undefined =>

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
+import type { BackupReport } from './backup.ts'
 import type { Progress, ZkCopyEvent } from './options.ts'
 import type { TailReport } from './tail.ts'
 import { followingText, pausedText, rescanText, tailShape, tailText } from './tail-report.ts'
@@ -24,6 +25,8 @@ export type Report = Omit<Tally, 'maxMtimeMs' | 'onTarget'> & {
   elapsedMs: number
   /** Null without --tail. */
   tail: TailReport | null
+  /** Null without --backup. */
+  backup: BackupReport | null
 }
 
 const count = z.int().nonnegative()
@@ -67,6 +70,14 @@ export const reportShape = {
   missing: named.describe('older than --since and absent on the target'),
   extra: named.describe('on the target only; of a subtree its top'),
   tail: tailShape.nullable().describe('how the source was followed; null without --tail'),
+  backup: z
+    .strictObject({
+      file: z.string(),
+      replaced: count.describe('znodes kept as they were before this run changed or deleted them'),
+      created: count.describe('paths that were not there before this run'),
+    })
+    .nullable()
+    .describe('what zk restore puts back; null without --backup'),
 }
 
 /** Whether a check found both sides equal. */
@@ -146,6 +157,11 @@ export const reportText = (report: Report): string => {
       'whose next sequential child gets another number: too far off, or higher on the target',
     ),
     ...list(report.foreign, 'changed on the target by somebody else during the copy'),
+    ...(report.backup
+      ? [
+          `the way back: kmig zk restore ${report.backup.file} (${formatCount(report.backup.replaced)} replaced, ${formatCount(report.backup.created)} made)`,
+        ]
+      : []),
     ...(report.tail ? [tailText(report.tail)] : []),
     `next: --since ${report.nextSince}`,
   ].join('\n')

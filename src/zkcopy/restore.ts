@@ -2,28 +2,33 @@ import { type During, inFlight } from '../kit/index.ts'
 import { type Answer, ancestorsOf, CODE, isWithin, joinPath, must, OPEN_ACL } from '../zookeeper/index.ts'
 import { AclTable } from './acls.ts'
 import type { Change } from './change.ts'
-import { commit } from './commit.ts'
+import { type CommitOptions, commit } from './commit.ts'
 import { decide } from './decide.ts'
-import { checkDump, readDump } from './dump-check.ts'
 import type { Dumped } from './dump-format.ts'
 import type { End } from './ensembles.ts'
 import { pathFilter } from './filter.ts'
 import { KEEP_NOTHING } from './keep.ts'
 import { OneEnsemble } from './one-ensemble.ts'
 import { JUTE_MAXBUFFER } from './options.ts'
+import { type RestoreSource, removable, sourceOf } from './restore-source.ts'
 import { newTally, note, type Paths, paths, type Tally } from './tally.ts'
 import type { Node, TreeReader } from './tree-reader.ts'
 
 export type RestoreReport = {
   file: string
+  kind: 'dump' | 'backup'
   /** Where the dump was taken, with its root. */
-  dumped: { from: string; root: string; at: string; zxid: string; znodes: number }
+  dumped: { from: string; root: string; at: string; zxid: string | null; znodes: number }
   to: string
   check: boolean
   created: number
   updated: number
   aclsSet: number
   unchanged: number
+  /** Znodes that the copy had made, by `deleteCreated`. */
+  deleted: number
+  /** Znodes that the copy had made and that are still there. */
+  left: Paths
   /** Of the dump; never restored. */
   ephemerals: number
   /** Would lie in /zookeeper of the target ensemble. */
@@ -41,6 +46,8 @@ export type RestoreOptions = During<RestoreEvent> & {
   to: End
   /** Only compares: writes nothing. */
   check?: boolean | undefined
+  /** Of a backup: removes what the copy had made. */
+  deleteCreated?: boolean | undefined
   /** Operations per multi, 1-1000. Default 500. */
   batch?: number | undefined
   /** Default 1,048,575. */
@@ -59,13 +66,14 @@ const MULTI_BYTES_LIMIT = 512 << 10
 export const restore = async (options: RestoreOptions): Promise<RestoreReport> => {
   const { file, to, check = false, signal, withinMs } = options
   const startedAt = performance.now()
-  const { header, znodes } = await checkDump(file, signal)
+  const from = await sourceOf(options)
   await using ensemble = await OneEnsemble.open(to, { signal, withinMs })
   await ensemble.sync()
-  const work = newWork(ensemble, options, znodes)
+  const work = newWork(ensemble, options, from)
+  const gone = { left: paths() }
   if (!check) {
     const maxBytes = options.juteMaxBuffer ?? JUTE_MAXBUFFER
-    await commit(writing(work), {
+    const committing: CommitOptions = {
       session: ensemble.writer,
       target: ensemble.written,
       // A parent that somebody deletes meanwhile is not made again: what lies below it fails by name.
@@ -79,27 +87,37 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
       limits: { ops: options.batch ?? 500, bytes: Math.min(MULTI_BYTES_LIMIT, maxBytes) },
       tally: work.tally,
       signal,
-    })
+    }
+    await commit(writing(work), committing)
+    const going = await removable(ensemble, from.created, options)
+    if (options.deleteCreated) await commit([going.changes], committing)
+    gone.left = options.deleteCreated ? going.kept : going.all
     await ensemble.sync()
   }
   const read = await readBack(work)
+  if (check) {
+    const going = await removable(ensemble, from.created, options)
+    gone.left = going.all
+    if (options.deleteCreated) for (const { path } of going.changes) note(work.differing, `delete ${path}`)
+  }
   const { created, updated, aclsSet, unchanged, multis, repaired, foreign } = check ? read : work.tally
-  const { from, root, at, zxid } = header
   return {
     file,
-    dumped: { from, root, at, zxid, znodes },
+    kind: from.kind,
+    dumped: from.dumped,
     to: ensemble.name,
     check,
     ...{ created, updated, aclsSet, unchanged, ephemerals: work.ephemerals, excluded: work.excluded },
-    ...{ multis, repaired, foreign, differing: work.differing },
+    ...{ multis, repaired, foreign, differing: work.differing, deleted: work.tally.deleted, left: gone.left },
     elapsedMs: Math.round(performance.now() - startedAt),
   }
 }
 
-const newWork = (ensemble: OneEnsemble, options: RestoreOptions, all: number) => ({
+const newWork = (ensemble: OneEnsemble, options: RestoreOptions, from: RestoreSource) => ({
   ensemble,
   options,
-  all,
+  from,
+  all: from.dumped.znodes,
   root: options.to.chroot,
   table: new AclTable(),
   tally: newTally(),
@@ -115,7 +133,7 @@ async function* groups(work: Work, pass: 'write' | 'read back'): AsyncGenerator<
   let [group, done]: [Dumped[], number] = [[], 0]
   work.ephemerals = 0
   work.excluded = 0
-  for await (const node of readDump(options.file)) {
+  for await (const node of work.from.nodes()) {
     options.signal.throwIfAborted()
     done++
     if (node.stat.ephemeral) work.ephemerals++

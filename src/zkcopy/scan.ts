@@ -11,6 +11,10 @@ export type ScanOptions = {
   signal: AbortSignal
   /** Told of a znode that was listed and then not found. */
   onVanished?: ((path: string) => void) | undefined
+  /** Told of a znode that may not be read, which is then left out with all below it. Without it such a one is thrown. */
+  onForbidden?: ((path: string) => void) | undefined
+  /** Leaves a path out with all below it. */
+  skips?: ((path: string) => boolean) | undefined
 }
 /** Groups that are read at a time. */
 const DEPTH = 8
@@ -49,12 +53,17 @@ export async function* scan(options: ScanOptions): AsyncGenerator<Scanned[], voi
 }
 
 const readGroup = async (
-  { reader, root, withAcls, onVanished }: ScanOptions,
+  { reader, root, withAcls, onVanished, onForbidden, skips }: ScanOptions,
   paths: readonly string[],
 ): Promise<Omit<Group, 'id'>> => {
   const full = paths.map(path => joinPath(root, path))
   const gone = new Set<string>()
   const unlessGone = <T>(answer: Answer<T> | undefined, path: string): T | undefined => {
+    if (answer?.code === CODE.NoAuth && onForbidden) {
+      if (!gone.has(path)) onForbidden(path)
+      gone.add(path)
+      return undefined
+    }
     if (answer?.code !== CODE.NoNode) return must(answer as Answer<T>, `read ${joinPath(root, path)}`)
     gone.add(path)
     return undefined
@@ -73,7 +82,9 @@ const readGroup = async (
   const below = parents.map(({ path }, i) => {
     const names = unlessGone(lists[i], path) ?? []
     const ofServers = joinPath(root, path) === '/'
-    return { parent: path, names: ofServers ? names.filter(name => name !== 'zookeeper') : names, next: 0 }
+    const left = (name: string): boolean =>
+      (ofServers && name === 'zookeeper') || (skips?.(childPath(path, name)) ?? false)
+    return { parent: path, names: ofServers || skips ? names.filter(name => !left(name)) : names, next: 0 }
   })
   for (const path of gone) onVanished?.(joinPath(root, path))
   return {

@@ -1,4 +1,5 @@
 import type { Acl } from '../zookeeper/index.ts'
+import type { Change } from './change.ts'
 import { type CommitOptions, commit } from './commit.ts'
 import { raiseCounters } from './counters.ts'
 import { deletions, guardDeletes, type MaxDelete } from './delete.ts'
@@ -37,12 +38,18 @@ export const committingOf = (sides: Ensembles, plan: WalkOptions, options: ZkCop
   }
 }
 
+export type PassOptions = Pick<ZkCopyOptions, 'deleteUpTo'> & {
+  committing: CommitOptions
+  /** Default: as the walk finds them. */
+  changes?: AsyncIterable<Change[]>
+}
+
 /** One pass: what differs is written, then what only the target has is deleted if that was asked for, then counters are raised. */
 export const pass = async (
   plan: WalkOptions,
-  { committing, deleteUpTo }: { committing: CommitOptions } & Pick<ZkCopyOptions, 'deleteUpTo'>,
+  { committing, deleteUpTo, changes = walk(plan) }: PassOptions,
 ): Promise<void> => {
-  await commit(walk(plan), committing)
+  await commit(changes, committing)
   if (deleteUpTo) await removeExtras(plan, { committing, deleteUpTo })
   await raiseCounters({ ...plan, committing })
 }

@@ -1,6 +1,9 @@
 import { formatConnectString, type ZkSession } from '../zookeeper/index.ts'
+import { Backup } from './backup.ts'
+import type { Batch } from './change.ts'
 import { compareCounters } from './counters.ts'
 import { Ensembles } from './ensembles.ts'
+import { lookFirst } from './look-first.ts'
 import type { ZkCopyOptions } from './options.ts'
 import { prepare } from './prepare.ts'
 import type { Report } from './report.ts'
@@ -41,11 +44,21 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
   const { tally, acls } = plan
   const nextSince = (): number => Math.max(tally.maxMtimeMs, options.sinceMs ?? 0)
   const keep = (at: bigint) => keepState(options, heads, { watermark: at, nextSince: nextSince() })
-  const committing = committingOf(sides, plan, options)
+  await using backup =
+    options.backup === undefined
+      ? undefined
+      : await Backup.open(options.backup, { to, target: sides.written })
+  const committing = {
+    ...committingOf(sides, plan, options),
+    before: backup && ((batch: Batch) => backup.before(batch)),
+  }
   {
     using _ = telling(options, { plan, source: heads.source, counts: sides.from.batched })
     if (options.check) await compare(plan)
-    else await pass(plan, { committing, deleteUpTo })
+    else {
+      const changes = lookFirst(plan, { target: sides.written, auth: to.auth, by: watermark })
+      await pass(plan, { committing, deleteUpTo, changes })
+    }
   }
   let reached = watermark
   if (!options.check && complete(options, resumed)) await keep(watermark)
@@ -87,6 +100,7 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
     distinctAcls: acls.table.size,
     elapsedMs: Math.round(performance.now() - startedAt),
     tail: followed ?? null,
+    backup: backup?.report ?? null,
     ...counts,
   }
 }
