@@ -47,7 +47,11 @@ export abstract class BaseCommand extends Command {
 
   /** A cluster by name or by address. Throws UNKNOWN_CLUSTER, BAD_ADDRESS, CONFIG_INVALID. */
   protected cluster(nameOrAddress: string): ClusterConfig {
-    return this.clusters.kafka(nameOrAddress)
+    const cluster = this.clusters.kafka(nameOrAddress)
+    if (!this.#flags.quiet) {
+      for (const warning of cluster.warnings ?? []) process.stderr.write(`warning: ${warning}\n`)
+    }
+    return cluster
   }
 
   /** A ZooKeeper connect string by cluster name, or as it is. */

@@ -4,6 +4,7 @@ import { type HostPort, KmigError, messageOf, parseBootstrap } from '../kit/inde
 import { configDirectory, type Env } from './directories.ts'
 import { type Document, parseConfig } from './document.ts'
 import { type ClientProperties, readProperties } from './properties.ts'
+import type { Security } from './security.ts'
 
 export const CONFIG_FILE = 'kmig.yaml'
 
@@ -14,7 +15,11 @@ export type ClusterConfig = {
   bootstrap: HostPort[]
   /** What discovery files get, and zkcopy reads: a connect string with chroot. */
   zookeeper?: string
-  properties?: ClientProperties
+  /** Of its client's .properties file. */
+  clientId?: string
+  security?: Security
+  /** What that file says and the operator should know. */
+  warnings?: readonly string[]
 }
 
 export type FindOptions = {
@@ -34,12 +39,20 @@ const locate = ({ file, cwd, env }: FindOptions): Found => {
   return { file: named ? searched[0] : searched.find(path => existsSync(path)), searched }
 }
 
+const ofClient = ({ file, clientId, security, warnings }: ClientProperties) => ({
+  ...(clientId ? { clientId } : {}),
+  security,
+  warnings: warnings.map(warning => `${file}: ${warning}`),
+})
+
 /** The clusters that kmig.yaml names. The file is read when a name is asked for: an address needs none. */
 export class Clusters {
   readonly #found: Found
+  readonly #env: Env
   #document: Document | undefined
-  constructor(found: Found) {
+  constructor(found: Found, env: Env) {
     this.#found = found
+    this.#env = env
   }
 
   /** kmig.yaml, if there is one. */
@@ -61,7 +74,7 @@ export class Clusters {
       name: nameOrAddress,
       bootstrap: parseBootstrap([entry.bootstrap].flat().join(',')),
       ...(entry.zookeeper ? { zookeeper: entry.zookeeper } : {}),
-      ...(properties ? { properties: readProperties(properties) } : {}),
+      ...(properties ? ofClient(readProperties(properties, this.#env)) : {}),
     }
   }
 
@@ -119,4 +132,4 @@ export class Clusters {
 }
 
 /** Looks in `--config`, or KMIG_CONFIG, or the working directory, then the user's configuration directory. */
-export const findClusters = (options: FindOptions): Clusters => new Clusters(locate(options))
+export const findClusters = (options: FindOptions): Clusters => new Clusters(locate(options), options.env)

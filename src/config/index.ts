@@ -1,6 +1,7 @@
 export { type ClusterConfig, Clusters, CONFIG_FILE, type FindOptions, findClusters } from './clusters.ts'
 export { cacheDirectory, configDirectory, type Env, stateDirectory } from './directories.ts'
-export { type ClientProperties, parseProperties, readProperties } from './properties.ts'
+export { parseProperties } from './java-properties.ts'
+export { type ClientProperties, readProperties } from './properties.ts'
 export { Secret } from './secret.ts'
 export {
   type OwnCertificate,

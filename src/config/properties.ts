@@ -1,48 +1,76 @@
 import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { KmigError, messageOf } from '../kit/index.ts'
-import { Secret } from './secret.ts'
+import type { Env } from './directories.ts'
+import { parseProperties } from './java-properties.ts'
+import { holdsSecret, withReferences } from './references.ts'
+import { saslFrom } from './sasl-properties.ts'
+import { refuseOpen } from './secret-file.ts'
+import type { Security } from './security.ts'
+import { tlsFrom } from './tls-properties.ts'
+import { Values } from './values.ts'
 
-/** A Kafka client's .properties file; values that are credentials are `Secret`. */
-export type ClientProperties = { file: string; values: ReadonlyMap<string, string | Secret> }
-
-const SECRET_KEY = /password|jaas|\.key$|token/
-const ESCAPES: Record<string, string> = { t: '\t', n: '\n', r: '\r', f: '\f' }
-
-const unescaped = (text: string): string =>
-  text.replace(/\\(?:u([0-9a-fA-F]{4})|(.))/g, (_all, hex: string | undefined, char: string) =>
-    hex === undefined ? (ESCAPES[char] ?? char) : String.fromCharCode(Number.parseInt(hex, 16)),
-  )
-
-/** Whether a line goes on in the next: it ends in an odd number of backslashes. */
-const continues = (line: string): boolean => (/\\+$/.exec(line)?.[0].length ?? 0) % 2 === 1
-
-const logicalLines = (text: string): string[] => {
-  const lines: string[] = []
-  let open = ''
-  for (const raw of text.split(/\r\n|\r|\n/)) {
-    const line = raw.replace(/^[ \t\f]+/, '')
-    if (!open && (line === '' || line.startsWith('#') || line.startsWith('!'))) continue
-    open += line
-    if (continues(line)) open = open.slice(0, -1)
-    else {
-      lines.push(open)
-      open = ''
-    }
-  }
-  return open ? [...lines, open] : lines
+/** What kmig takes from a Kafka client's .properties file. */
+export type ClientProperties = {
+  readonly file: string
+  readonly clientId?: string
+  readonly security: Security
+  /** For the operator: checks that are off, keys that are not used. */
+  readonly warnings: readonly string[]
 }
 
-/** Keys and values as java.util.Properties reads them. The last of several equal keys wins. */
-export const parseProperties = (text: string): Map<string, string> =>
-  new Map(
-    logicalLines(text).map(line => {
-      const [, key = '', value = ''] = /^((?:\\.|[^\\=: \t\f])*)[ \t\f]*[=:]?[ \t\f]*(.*)$/s.exec(line) ?? []
-      return [unescaped(key), unescaped(value)] as const
-    }),
-  )
+/** Values that nobody but the owner of the file should read. */
+const SECRET_KEYS = ['sasl.jaas.config', 'ssl.keystore.key', 'ssl.keystore.password', 'ssl.key.password']
+/** How Kafka's client finds `${}` values; kmig knows these providers by themselves. */
+const PROVIDERS = /^config\.providers(\.|$)/
 
-/** Reads a client's file. UNSUPPORTED for what kmig can't speak yet, CONFIG_INVALID if it can't be read. */
-export const readProperties = (file: string): ClientProperties => {
+/**
+ * Reads a client's file as it is. Throws CONFIG_INVALID (it can't be read, a value is wrong, a secret lies open),
+ * UNSUPPORTED (JKS, Kerberos and what else kmig can't do).
+ */
+export const readProperties = (file: string, env: Env = {}): ClientProperties => {
+  const values = valuesOf(file, env)
+  const security = securityFrom(values)
+  const clientId = values.some('client.id')
+  const unused = values.unused.filter(key => !PROVIDERS.test(key)).sort()
+  return {
+    file,
+    ...(clientId ? { clientId } : {}),
+    security,
+    warnings: [
+      ...('tls' in security && !security.tls.checkHost
+        ? [
+            'ssl.endpoint.identification.algorithm is empty: HOST NAMES ARE NOT CHECKED, so whoever holds any certificate of this CA can pose as a broker',
+          ]
+        : []),
+      ...(security.protocol === 'SASL_PLAINTEXT' && security.sasl.mechanism === 'PLAIN'
+        ? ['the password travels in clear: PLAIN without TLS']
+        : []),
+      ...(unused.length > 0 ? [`kmig makes no use of ${unused.join(', ')}`] : []),
+    ],
+  }
+}
+
+const securityFrom = (values: Values): Security => {
+  const protocol = values.some('security.protocol')?.toUpperCase() ?? 'PLAINTEXT'
+  switch (protocol) {
+    case 'PLAINTEXT':
+      return { protocol }
+    case 'SSL':
+      return { protocol, tls: tlsFrom(values) }
+    case 'SASL_PLAINTEXT':
+      return { protocol, sasl: saslFrom(values) }
+    case 'SASL_SSL':
+      return { protocol, tls: tlsFrom(values), sasl: saslFrom(values) }
+    default:
+      throw values.wrong(
+        'security.protocol',
+        `'${protocol}' is not PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL`,
+      )
+  }
+}
+
+const valuesOf = (file: string, env: Env): Values => {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -52,19 +80,18 @@ export const readProperties = (file: string): ClientProperties => {
       cause: e,
     })
   }
-  const plain = parseProperties(text)
-  const protocol = plain.get('security.protocol')?.trim().toUpperCase() ?? 'PLAINTEXT'
-  if (protocol !== 'PLAINTEXT') {
-    throw new KmigError(
-      'UNSUPPORTED',
-      `${file} asks for security.protocol ${protocol}; kmig speaks PLAINTEXT only`,
-      {
-        try: ['use a PLAINTEXT listener of the cluster', 'wait for the release that brings TLS and SASL'],
-      },
-    )
-  }
-  const values = new Map(
-    [...plain].map(([key, value]) => [key, SECRET_KEY.test(key) ? new Secret(value) : value] as const),
-  )
-  return { file, values }
+  const written = parseProperties(text)
+  const secrets = SECRET_KEYS.filter(key => holdsSecret(key, written.get(key) ?? ''))
+  if (secrets.length > 0) refuseOpen(file, secrets.join(', '))
+  const directory = dirname(file)
+  const close = (other: string) => refuseOpen(other, 'a secret')
+  const found = [...written].map(([key, value]): [string, string] => {
+    try {
+      return [key, withReferences(value, { directory, env, refuseOpen: close })]
+    } catch (e) {
+      if (e instanceof KmigError) throw e
+      throw new Values(file, written).wrong(key, messageOf(e), 'correct the reference, or give what it names')
+    }
+  })
+  return new Values(file, new Map(found))
 }

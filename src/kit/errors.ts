@@ -20,7 +20,10 @@ export const ERRORS = {
   USAGE: { exit: EXIT.usage, means: 'a flag or an argument is wrong' },
   UNKNOWN_CLUSTER: { exit: EXIT.usage, means: 'a cluster name is not in any kmig.yaml that was found' },
   BAD_ADDRESS: { exit: EXIT.usage, means: 'an address is not host:port[,host:port...]' },
-  CONFIG_INVALID: { exit: EXIT.usage, means: 'kmig.yaml does not parse or holds a wrong value' },
+  CONFIG_INVALID: {
+    exit: EXIT.usage,
+    means: 'kmig.yaml or a client .properties file does not parse or holds a wrong value',
+  },
   NEEDS_CONSENT: { exit: EXIT.refused, means: 'a question needs a terminal, or the flag that answers it' },
   PREFLIGHT: { exit: EXIT.refused, means: 'something must be put right before kmig may start' },
   LOCKED: { exit: EXIT.locked, means: 'another run owns this mirror or this directory' },
@@ -30,7 +33,10 @@ export const ERRORS = {
   TIMEOUT: { exit: EXIT.unreachable, means: 'a server took a request and did not answer in time' },
   DISCONNECTED: { exit: EXIT.unreachable, means: 'a connection ended before its answer came' },
   PROTOCOL: { exit: EXIT.unexpected, means: 'a server sent bytes that do not fit the protocol' },
-  UNSUPPORTED: { exit: EXIT.refused, means: 'a server is too old or lacks an API that is needed' },
+  UNSUPPORTED: {
+    exit: EXIT.refused,
+    means: 'a server lacks an API that is needed, or a setting asks for what kmig can not do',
+  },
   AUTHENTICATION: { exit: EXIT.auth, means: 'a server refused the credentials' },
   AUTHORIZATION: { exit: EXIT.auth, means: 'a server refused the operation on a resource' },
   BROKER: { exit: EXIT.partial, means: 'a broker answered with an error that trying again did not cure' },

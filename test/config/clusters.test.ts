@@ -29,12 +29,14 @@ const FULL = `clusters:
 
 describe('a name', () => {
   test('gives bootstrap, zookeeper and client properties relative to the file', () => {
-    const { clusters, cwd } = withConfig(FULL, { 'old.properties': 'client.id=me\n' })
+    const { clusters, cwd } = withConfig(FULL, { 'old.properties': 'client.id=me\nacks=1\n' })
     expect(clusters.kafka('old')).toEqual({
       name: 'old',
       bootstrap: [{ host: '127.1.0.1', port: 9092 }],
       zookeeper: '127.1.0.9:2181/kafka',
-      properties: { file: join(cwd, 'old.properties'), values: new Map([['client.id', 'me']]) },
+      clientId: 'me',
+      security: { protocol: 'PLAINTEXT' },
+      warnings: [`${join(cwd, 'old.properties')}: kmig makes no use of acks`],
     })
     expect(clusters.kafka('new').bootstrap).toHaveLength(2)
     expect(clusters.zookeeper('zk')).toBe('127.1.0.9:2181')

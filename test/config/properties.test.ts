@@ -1,16 +1,12 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import {
   cacheDirectory,
   configDirectory,
   parseProperties,
-  readProperties,
   Secret,
   stateDirectory,
 } from '../../src/config/index.ts'
-import { temporary } from '../temporary.ts'
 
 describe('client properties read as java.util.Properties reads them', () => {
   const rows: [text: string, pairs: [string, string][]][] = [
@@ -42,33 +38,6 @@ describe('client properties read as java.util.Properties reads them', () => {
       expect([...parseProperties(text)]).toEqual(pairs)
     })
   }
-})
-
-describe('a properties file', () => {
-  const file = (text: string) => {
-    const path = join(temporary(), 'c.properties')
-    writeFileSync(path, text)
-    return path
-  }
-  test('gives credentials as secrets', () => {
-    const { values } = readProperties(
-      file('client.id=x\nssl.key.password=hunter2\nsasl.jaas.config=hunter3\n'),
-    )
-    expect(values.get('client.id')).toBe('x')
-    expect(inspect(values)).not.toContain('hunter')
-  })
-  for (const protocol of ['SSL', 'SASL_SSL', 'sasl_plaintext']) {
-    test(`with security.protocol ${protocol} is refused plainly`, () => {
-      expect(() => readProperties(file(`security.protocol=${protocol}`))).toThrow(
-        expect.objectContaining({ code: 'UNSUPPORTED', message: expect.stringContaining('PLAINTEXT only') }),
-      )
-    })
-  }
-  test('that is absent is CONFIG_INVALID', () => {
-    expect(() => readProperties('/nowhere/x.properties')).toThrow(
-      expect.objectContaining({ code: 'CONFIG_INVALID' }),
-    )
-  })
 })
 
 test('a secret shows itself to nobody who does not ask', () => {
