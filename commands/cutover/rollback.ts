@@ -30,6 +30,7 @@ export default class CutoverRollback extends BaseCommand {
   async run(): Promise<RollbackReport> {
     const { flags } = await this.parse(CutoverRollback)
     const stateDir = this.stateDirectory
-    return await this.show(during => takeBack({ stateDir, run: flags.run, ...during }), view)
+    const access = (name: string) => this.cluster(name)
+    return await this.show(during => takeBack({ stateDir, run: flags.run, access, ...during }), view)
   }
 }

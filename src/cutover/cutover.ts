@@ -172,8 +172,8 @@ export class Cutover implements AsyncDisposable {
   #subject(root: string): RunSubject {
     const { from, to, topics = [], exclude = [], groups = [] } = this.#options
     const { source, target, name } = this.mirror
-    const side = ({ name, bootstrap, zookeeper }: CutoverSide, clusterId: string): RunSide => ({
-      ...{ name, clusterId, zookeeper },
+    const side = ({ name, bootstrap, zookeeper, security }: CutoverSide, clusterId: string): RunSide => ({
+      ...{ name, clusterId, zookeeper, protocol: security?.protocol },
       bootstrap: bootstrap.map(formatHostPort),
     })
     return {

@@ -1,10 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Security } from '../kafka/index.ts'
 import { bug, Journal, KmigError, readJournal } from '../kit/index.ts'
 import type { State } from './states.ts'
 
-/** What a run is of; each execution begins with one. Addresses are kept, so that going back needs no configuration. */
+/**
+ * What a run is of; each execution begins with one. Addresses are kept, so that going back needs no configuration; only
+ * credentials are not.
+ */
 export type RunHeader = {
   kind: 'run'
   schemaVersion: 1
@@ -19,7 +23,14 @@ export type RunHeader = {
   groups: readonly string[]
 }
 export type RunSubject = Omit<RunHeader, 'kind' | 'schemaVersion' | 'id'>
-export type RunSide = { name: string; clusterId: string; bootstrap: string[]; zookeeper?: string | undefined }
+export type RunSide = {
+  name: string
+  clusterId: string
+  bootstrap: string[]
+  zookeeper?: string | undefined
+  /** Absent: PLAINTEXT. Others need the credentials of the cluster of this name. */
+  protocol?: Security['protocol'] | undefined
+}
 
 export type StateLine = { kind: 'state'; atMs: number; state: State }
 type Line = RunHeader | StateLine

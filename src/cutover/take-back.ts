@@ -1,3 +1,4 @@
+import type { ClusterAddress } from '../kafka/index.ts'
 import { type During, LockFile, onAbort, parseBootstrap } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
 import { lockOf } from './cutover.ts'
@@ -20,15 +21,18 @@ export type TakeBackOptions = During<CutoverEvent> & {
   stateDir: string
   /** Default the newest. */
   run?: string | undefined
+  /** How a cluster of this name is spoken to, where it is not PLAINTEXT. */
+  access: (name: string) => Pick<ClusterAddress, 'security' | 'clientId'>
 }
 
 /**
- * Takes a run back, with nothing but its journal to know of clusters and files. Throws USAGE (no such run, or it wrote
+ * Takes a run back, with nothing but its journal to know of clusters and files (and `access` for their credentials). Throws USAGE (no such run, or it wrote
  * nothing), ROLLBACK_REFUSED, DISCOVERY_CONFLICT, UNREACHABLE.
  */
 export const takeBack = async ({
   stateDir,
   run: id,
+  access,
   signal,
   on,
 }: TakeBackOptions): Promise<RollbackReport> => {
@@ -39,8 +43,8 @@ export const takeBack = async ({
   using _ = onAbort(signal, reason => life.abort(reason))
   const during = { signal: life.signal }
   await using mirror = await Mirror.open({
-    from: sideOf(header.from),
-    to: sideOf(header.to),
+    from: sideOf(header.from, access),
+    to: sideOf(header.to, access),
     name: header.mirror,
     topics: cut.length > 0 ? [...new Set(cut.map(({ topic }) => topic))] : header.topics,
     groups: header.groups,
@@ -71,7 +75,11 @@ export const takeBack = async ({
   }
 }
 
-const sideOf = ({ name, bootstrap }: RunHeader['from']) => ({
+const sideOf = (
+  { name, bootstrap, protocol = 'PLAINTEXT' }: RunHeader['from'],
+  access: TakeBackOptions['access'],
+): ClusterAddress => ({
+  ...(protocol === 'PLAINTEXT' ? {} : access(name)),
   name,
   bootstrap: parseBootstrap(bootstrap.join(',')),
 })

@@ -1,26 +1,57 @@
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Secret, type Security, type Tls } from '../../src/config/index.ts'
 import { Cluster, kafkaJs, Metadata } from '../../src/kafka/index.ts'
 import { parseBootstrap, sleep } from '../../src/kit/index.ts'
-import { type Certificate, certificateAuthority, type SandboxCluster } from '../../src/sandbox/index.ts'
-import { type Pair, pair, servers } from '../sandbox-helper.ts'
+import {
+  type Certificate,
+  certificateAuthority,
+  type Login,
+  type SandboxCluster,
+} from '../../src/sandbox/index.ts'
+import { Command, MirrorWorld } from '../mirror-world.ts'
+import { type Pair, servers } from '../sandbox-helper.ts'
 import { temporary } from '../temporary.ts'
 
 const LISTENERS = ['sasl', 'sasl-tls', 'tls'] as const
 /** Sessions that end soon, so that whatever runs for longer has logged in again. */
 const SESSION_MS = 2_500
 const read = (file = '') => readFileSync(file, 'utf8')
+type Named = { bootstrap: string; properties: string }
 const ownOf = ({ certificate, key }: Certificate) =>
   ({ kind: 'pem', chain: read(certificate), key: new Secret(read(key)) }) as const
 
 servers('secured listeners', () => {
+  let world: MirrorWorld
   let clusters: Pair
   beforeAll(async () => {
     const config = { 'listener.name.sasltls.connections.max.reauth.ms': `${SESSION_MS}` }
-    clusters = await pair({ old: { listeners: LISTENERS, config }, new: { listeners: LISTENERS, config } })
+    world = await MirrorWorld.open({
+      old: { listeners: LISTENERS, config },
+      new: { listeners: LISTENERS, config },
+    })
+    clusters = world.clusters
   })
-  afterAll(async () => await clusters[Symbol.asyncDispose]())
+  afterAll(async () => await world[Symbol.asyncDispose]())
+
+  /** A kmig.yaml of both clusters with a client's file each; gives what the command then needs. */
+  const configured = (old: Named, next: Named): string[] => {
+    const directory = temporary()
+    const row = (name: string, { bootstrap, properties }: Named) => {
+      writeFileSync(join(directory, `${name}.properties`), properties, { mode: 0o600 })
+      return `  ${name}: { bootstrap: "${bootstrap}", properties: ${name}.properties }\n`
+    }
+    writeFileSync(join(directory, 'kmig.yaml'), `clusters:\n${row('old', old)}${row('new', next)}`)
+    return ['--config', join(directory, 'kmig.yaml'), '--state-dir', world.stateDir]
+  }
+  const named = (end: 'old' | 'new', listener: (typeof LISTENERS)[number], login: Login = {}): Named => ({
+    bootstrap: clusters[end].bootstrap(listener),
+    properties: clusters[end].clientProperties(listener, login),
+  })
+  const kmig = (...args: string[]) =>
+    new Command(spawn(process.execPath, ['bin/kmig.js', ...args], { stdio: 'pipe' }))
 
   const tlsOf = ({ credentials: { tls } }: SandboxCluster): Tls & { own: NonNullable<Tls['own']> } => {
     if (!tls) throw new Error('no certificates')
@@ -150,4 +181,25 @@ servers('secured listeners', () => {
       })
     }
   }
+
+  test('kmig mirror clones from a listener of SCRAM over TLS to one of client certificates, over many ends of sessions', async () => {
+    await world.fill('paid', { partitions: 3, batches: 40, records: 20 })
+    const places = configured(named('old', 'sasl-tls'), named('new', 'tls'))
+    const first = await kmig('mirror', ...places, '--topics', 'paid', '--until-caught-up', '--json').ended
+    expect(first.code).toBe(0)
+    const following = kmig('mirror', ...places, '--topics', 'paid')
+    const end = performance.now() + 3 * SESSION_MS
+    let written = 40
+    while (performance.now() < end) {
+      await world.more('paid', 0, { batches: 1 })
+      written++
+      await sleep(100)
+    }
+    await world.copied(['paid'], 1)
+    following.process.kill('SIGTERM')
+    expect((await following.ended).code).toBe(143)
+    expect(following.stderr).not.toMatch(/lost|doubt|denied|refused/)
+    expect(written).toBeGreaterThan(60)
+    await world.expectEqual(['paid'])
+  })
 })
