@@ -22,7 +22,7 @@ export type TakeBackOptions = During<CutoverEvent> & {
   /** Default the newest. */
   run?: string | undefined
   /** How a cluster of this name is spoken to, where it is not PLAINTEXT. */
-  access: (name: string) => Pick<ClusterAddress, 'security' | 'clientId'>
+  access?: ((name: string) => Pick<ClusterAddress, 'security' | 'clientId'>) | undefined
 }
 
 /**
@@ -79,7 +79,7 @@ const sideOf = (
   { name, bootstrap, protocol = 'PLAINTEXT' }: RunHeader['from'],
   access: TakeBackOptions['access'],
 ): ClusterAddress => ({
-  ...(protocol === 'PLAINTEXT' ? {} : access(name)),
+  ...(protocol === 'PLAINTEXT' ? {} : access?.(name)),
   name,
   bootstrap: parseBootstrap(bootstrap.join(',')),
 })

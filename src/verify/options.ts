@@ -1,4 +1,5 @@
-import type { During, HostPort } from '../kit/index.ts'
+import type { ClusterAddress } from '../kafka/index.ts'
+import type { During } from '../kit/index.ts'
 import type { VerifyEvent } from './events.ts'
 
 /**
@@ -9,8 +10,8 @@ export const OFFSETS = ['auto', 'identical', 'any'] as const
 export type Offsets = (typeof OFFSETS)[number]
 
 export type VerifyOptions = During<VerifyEvent> & {
-  from: { name: string; bootstrap: readonly HostPort[] }
-  to: { name: string; bootstrap: readonly HostPort[] }
+  from: ClusterAddress
+  to: ClusterAddress
   /** Name of the mirror whose state is looked for on the target; default the source's cluster id. */
   name?: string | undefined
   /** Globs; default every topic that does not start with `__`. */

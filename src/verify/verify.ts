@@ -27,8 +27,8 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   const { from, to, signal, first = FIRST, offsets = 'auto', on } = options
   const started = performance.now()
   const pools = { source: new FramePool(), target: new FramePool() }
-  await using source = await Cluster.open({ bootstrap: from.bootstrap, signal, pool: pools.source })
-  await using target = await Cluster.open({ bootstrap: to.bootstrap, signal, pool: pools.target })
+  await using source = await Cluster.open({ ...from, signal, pool: pools.source })
+  await using target = await Cluster.open({ ...to, signal, pool: pools.target })
   if (source.clusterId === target.clusterId) {
     const what = `'${from.name}' and '${to.name}' are the same cluster, ${source.clusterId}`
     throw new KmigError('PREFLIGHT', what, { try: ['name two different clusters with --from and --to'] })
