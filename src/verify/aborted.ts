@@ -1,5 +1,4 @@
-/** A transaction that was aborted, as a fetch answer lists it. */
-export type Aborted = { producerId: bigint; firstOffset: bigint }
+import type { Aborted } from '../kafka/index.ts'
 
 /**
  * Which batches of a fetch answer belong to aborted transactions, asked batch by batch in the order of the log. A

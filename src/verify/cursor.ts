@@ -1,10 +1,12 @@
 import {
   AT,
   ATTRIBUTE,
+  type Body,
   checkCrc,
   decompress,
   HEADER,
   isWhole,
+  oldMessages,
   readVarint,
   sizeOfBatch,
   varint,
@@ -41,7 +43,7 @@ export type CursorOptions = {
 /**
  * Walks over the committed data of record sets, batch by batch, and record by record only where that is asked for: a
  * batch is unpacked by `open`. A record's fields are where they lie: nothing is allocated for each. Every batch is held
- * against its own checksum first. Throws CORRUPT_BATCH, OLD_FORMAT.
+ * against its own checksum first. Throws CORRUPT_BATCH.
  */
 export class Cursor {
   /** Whether it stands on a batch (`fresh`) or on a record. */
@@ -75,6 +77,9 @@ export class Cursor {
   #index = 0
   #end = 0
   #pos = 0
+  /** Messages of an old format, as bodies of v2. */
+  #old: Body[] = []
+  #body: Body | undefined
 
   constructor(options: CursorOptions) {
     this.#options = options
@@ -96,6 +101,7 @@ export class Cursor {
     this.bytes = set.bytes
     this.#aborted = new AbortedBatches(set.aborted)
     this.#at = 0
+    this.#old = []
     this.#seek()
   }
   close(): void {
@@ -108,11 +114,11 @@ export class Cursor {
   open(): void {
     if (!this.fresh) return
     this.fresh = false
-    const packed = this.bytes.subarray(this.payloadFrom, this.payloadTo)
     try {
-      this.body = decompress(this.codec, packed)
-      this.#pos = 0
-      this.#end = this.body.length
+      this.body =
+        this.#body?.bytes ?? decompress(this.codec, this.bytes.subarray(this.payloadFrom, this.payloadTo))
+      this.#pos = this.#body?.start ?? 0
+      this.#end = this.#body?.end ?? this.body.length
       this.#index = 0
       this.#step()
     } catch (e) {
@@ -168,11 +174,15 @@ export class Cursor {
     const { bytes } = this
     const { where, to, saw } = this.#options
     this.ready = false
-    while (isWhole(bytes, this.#at)) {
+    this.#body = undefined
+    while (this.#old.length > 0 || isWhole(bytes, this.#at)) {
       const at = this.#at
+      if (this.#old.length > 0 || bytes.readInt8(at + AT.magic) !== 2) {
+        this.#seekOld()
+        return
+      }
       this.#at += sizeOfBatch(bytes, at)
       const base = longAt(bytes, at)
-      if (bytes.readInt8(at + AT.magic) !== 2) throw oldFormat(where, bytes, at)
       const last = base + bytes.readInt32BE(at + AT.lastOffsetDelta)
       const count = bytes.readInt32BE(at + AT.count)
       const attributes = bytes.readInt16BE(at + AT.attributes)
@@ -204,6 +214,33 @@ export class Cursor {
     }
   }
 
+  /** Onto the next messages of an old format: never equal as they are, as nobody writes such any more. */
+  #seekOld(): void {
+    const { where, to } = this.#options
+    try {
+      if (this.#old.length === 0) {
+        const { bodies, end } = oldMessages(this.bytes, this.#at, OLD_BYTES, where)
+        this.#old = bodies
+        this.#at = end
+      }
+    } catch (e) {
+      this.#fail(e)
+    }
+    const body = this.#old.shift()
+    if (!body) return
+    this.#body = body
+    this.base = Number(body.base)
+    this.last = Number.MAX_SAFE_INTEGER // not known before they are read
+    this.count = body.count
+    this.codec = OLD_CODEC
+    this.appended = body.appended
+    this.baseTime = body.time
+    this.maxTime = body.time
+    this.past = this.base >= to
+    this.ready = !this.past
+    this.fresh = this.ready
+  }
+
   #leftOut(attributes: number, control: boolean, last: number, at: number): boolean {
     if ((attributes & ATTRIBUTE.transactional) === 0) return control
     if (control) {
@@ -214,16 +251,15 @@ export class Cursor {
   }
 }
 
-const oldFormat = (where: string, bytes: Buffer, at: number): KmigError =>
-  new KmigError(
-    'OLD_FORMAT',
-    `${where} holds message format ${bytes.readInt8(at + AT.magic)} at offset ${bytes.readBigInt64BE(at)}: kmig can't compare it`,
-  )
+/** Messages of an old format are read so many bytes at a time. */
+const OLD_BYTES = 1 << 20
+const OLD_CODEC = -1
 
 /** Whether two fresh batches hold the same records: then they need not be unpacked. Offsets are not looked at. */
 export const samePayload = (a: Cursor, b: Cursor): boolean =>
   a.count === b.count &&
   a.codec === b.codec &&
+  a.codec !== OLD_CODEC &&
   a.appended === b.appended &&
   a.baseTime === b.baseTime &&
   (!a.appended || a.maxTime === b.maxTime) &&

@@ -1,6 +1,13 @@
-import { brokerError, type Cluster, ERROR, Fetch, type FramePool, isRetriable } from '../kafka/index.ts'
+import {
+  type Aborted,
+  brokerError,
+  type Cluster,
+  ERROR,
+  Fetch,
+  type FramePool,
+  isRetriable,
+} from '../kafka/index.ts'
 import { KmigError } from '../kit/index.ts'
-import type { Aborted } from './aborted.ts'
 import type { Pace } from './pace.ts'
 
 const TIMEOUT_MS = 30_000

@@ -1,7 +1,7 @@
 import { type Cluster, groupOffsets, listGroups } from '../kafka/index.ts'
 import { chooser, type During } from '../kit/index.ts'
 import type { Maker } from './extent.ts'
-import type { PartitionReport } from './partition.ts'
+import type { PartitionReport } from './partition-report.ts'
 
 export type GroupFinding = {
   group: string

@@ -1,7 +1,8 @@
 import type { Cluster } from '../kafka/index.ts'
-import type { During } from '../kit/index.ts'
+import { type During, Offset } from '../kit/index.ts'
 import { MirrorState } from '../mirror/index.ts'
 import { StateTopic } from '../offsets/index.ts'
+import { type Places, placesOf } from './places.ts'
 
 /** What the target remembers of the mirror that made the copy. */
 export type KnownMirror = {
@@ -11,6 +12,8 @@ export type KnownMirror = {
   state: MirrorState
   /** The clients have moved to the target: what they write there is not the mirror's. */
   cutOver: boolean
+  /** undefined for topics that it did not make. */
+  places(topic: string, partition: number): Places | undefined
 }
 
 /** undefined where no mirror of this name made a copy of this source. Throws STATE_DAMAGED. */
@@ -30,5 +33,14 @@ export const knownMirror = async (
     control: new Set([identity.controlProducerId, ...identity.formerControlIds]),
     state,
     cutOver: state.cutover !== undefined,
+    places(topic, partition) {
+      const made = state.topic(topic)
+      if (!made) return undefined
+      const beginning = {
+        translated: made.translated.includes(partition),
+        start: made.starts[partition] ?? Offset(0n),
+      }
+      return placesOf(state.map(`${topic}-${partition}`, beginning).map)
+    },
   }
 }

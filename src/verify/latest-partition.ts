@@ -4,7 +4,9 @@ import { explain, moved } from './difference.ts'
 import type { Extent, Maker } from './extent.ts'
 import { SIDES, type Side } from './feed.ts'
 import { compareLatest, type LatestDifference } from './latest.ts'
-import type { OpenSide, PartitionOptions, PartitionReport } from './partition.ts'
+import { imageOf, type OpenSide, type PartitionOptions } from './partition.ts'
+import type { PartitionReport } from './partition-report.ts'
+import type { Places } from './places.ts'
 import type { Print } from './print.ts'
 import type { Tally } from './tally.ts'
 
@@ -14,14 +16,15 @@ export type LatestPartition = PartitionOptions & {
   chain: Chain | undefined
   tally: Tally
   maker: Maker
+  places: Places
 }
 
 /** The last value of each key, on both sides; those that differ are read again to say in what. */
 export const latest = async (options: LatestPartition): Promise<PartitionReport['keys']> => {
-  const { run, scope, open, extent, chain, tally, maker, on } = options
+  const { run, scope, open, extent, chain, tally, maker, places, on } = options
   const { topic, partition } = scope
   const reached = { source: Number(extent.source.from), target: Number(extent.target.from), shift: 0 }
-  const image = maker === 'unknown' ? undefined : (offset: number) => offset
+  const image = maker === 'unknown' ? undefined : imageOf(places)
   let scanned = false
   const openNow = async (side: Side) => {
     const ask = [{ topic, partition, timestamp: LATEST }]

@@ -1,18 +1,20 @@
 import type { Cluster, FramePool } from '../kafka/index.ts'
 import { bug, isKmigError, KmigError } from '../kit/index.ts'
-import { Chain, type Foreign } from './chain.ts'
+import { Chain } from './chain.ts'
 import { Comparison, type Reached } from './compare.ts'
 import type { BatchSeen } from './cursor.ts'
-import { sameRecord } from './cursor.ts'
 import type { Difference } from './difference.ts'
 import { type Extent, extentOf, type How, type Maker } from './extent.ts'
 import { Feed, type Side } from './feed.ts'
+import { howOf, nothingIn } from './how.ts'
 import type { KnownMirror } from './known-mirror.ts'
 import { latest } from './latest-partition.ts'
 import type { Offsets } from './options.ts'
 import type { Pace } from './pace.ts'
-import type { Ends, PartitionScope } from './scope.ts'
-import { type NotCompared, Tally, WINDOW } from './tally.ts'
+import { type PartitionReport, reportOf } from './partition-report.ts'
+import { type Places, SAME_PLACES } from './places.ts'
+import type { PartitionScope } from './scope.ts'
+import { Tally } from './tally.ts'
 import { Walk } from './walk.ts'
 
 /** What all partitions of a run share. */
@@ -20,6 +22,8 @@ export type Run = {
   source: Cluster
   target: Cluster
   mirror: KnownMirror | undefined
+  /** Up to where the mirror had seen a partition's records acknowledged before the ends were taken. */
+  anchorOf(place: { topic: string; partition: number }): bigint | undefined
   offsets: Offsets
   first: number
   showKeys: boolean
@@ -29,33 +33,6 @@ export type Run = {
   pools: { source: FramePool; target: FramePool }
   pace: Pace
   signal: AbortSignal
-}
-
-export type PartitionReport = {
-  topic: string
-  partition: number
-  how: How | 'unread'
-  source: Ends
-  target: Ends
-  records: number
-  /** Batches that were equal as they are, and batches that had to be unpacked. */
-  untouched: number
-  unpacked: number
-  windows: number
-  differingWindows: number
-  counts: Record<Difference['kind'], bigint>
-  behind: bigint
-  since: bigint
-  open: bigint
-  notCompared: NotCompared[]
-  /** Batches of the target whose headers were held against the mirror's ids; none without a mirror. */
-  headers: number
-  foreign: Foreign[]
-  /** For `latest`. */
-  keys: { compared: number; superseded: number; passes: number } | undefined
-  /** Offsets that an earlier run compared. */
-  earlier: bigint
-  failed: { code: string; message: string; try: readonly string[]; exit: number } | undefined
 }
 
 /** How far a partition is, for the state file and for who watches. */
@@ -73,7 +50,8 @@ export type PartitionOptions = {
   difference(difference: Difference): void
 }
 
-const makerOf = ({ mirror }: Run, topic: string): Maker =>
+/** Who made the copy of a topic, as far as is known. */
+export const makerOf = (mirror: KnownMirror | undefined, topic: string): Maker =>
   mirror?.state.topic(topic) ? (mirror.cutOver ? 'cut-over' : 'mirror') : 'unknown'
 
 type Opening = {
@@ -105,16 +83,13 @@ const opener =
     })
   }
 
-const identity = (offset: number): number => offset
-
 /** Compares what both sides hold of one partition. What goes wrong with it alone is in its report; throws on abort. */
 export const verifyPartition = async (
   options: PartitionOptions,
 ): Promise<{ report: PartitionReport; first: Difference[] }> => {
   const { run, scope, earlier } = options
   const open = opener(options)
-  const maker = makerOf(run, scope.topic)
-  const anchor = run.mirror?.state.anchor(`${scope.topic}-${scope.partition}`)?.offset
+  const maker = makerOf(run.mirror, scope.topic)
   const tally = new Tally(run.first, options.difference, earlier?.tally)
   let how: How = options.compacted ? 'latest' : 'identical'
   let extent: Extent | undefined
@@ -122,13 +97,24 @@ export const verifyPartition = async (
   let keys: PartitionReport['keys']
   let failed: PartitionReport['failed']
   try {
-    if (how !== 'latest') how = earlier?.how ?? (await howOf(scope, maker, run.offsets, open))
-    extent = extentOf(scope, how, maker, anchor)
+    const places = run.mirror?.places(scope.topic, scope.partition) ?? SAME_PLACES
+    if (how !== 'latest') how = await howOf(scope, { maker, places, offsets: run.offsets, open })
+    if (earlier && earlier.how !== how) {
+      const what = `${scope.topic}-${scope.partition} is compared as ${how} now, by the state file it was as ${earlier.how}`
+      throw new KmigError('STATE_DAMAGED', what, { try: ['remove the file of --state, and compare anew'] })
+    }
+    extent = extentOf(scope, {
+      how,
+      maker,
+      places: how === 'identical' ? SAME_PLACES : places,
+      anchor: run.anchorOf(scope),
+    })
+    if (extent.behind > 0n && (await nothingIn(open, extent.source.to, scope.source.end))) extent.behind = 0n
     if (!earlier) for (const each of extent.differences) tally.add(each, Number(each.source ?? 0n))
     if (!earlier) for (const { side, from, to, why } of extent.notCompared) tally.skip(side, from, to, why)
-    chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, how, extent) : undefined
-    if (how === 'latest') keys = await latest({ ...options, open, extent, chain, tally, maker })
-    else await inStep({ ...options, open, extent, chain, tally, how })
+    chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, places, extent) : undefined
+    if (how === 'latest') keys = await latest({ ...options, open, extent, chain, tally, maker, places })
+    else await inStep({ ...options, open, extent, chain, tally, how, places })
   } catch (e) {
     run.signal.throwIfAborted()
     const error = isKmigError(e) ? e : bug(String(e), e)
@@ -137,26 +123,8 @@ export const verifyPartition = async (
   return { report: reportOf(options, { how, extent, tally, chain, keys, failed }), first: tally.state.first }
 }
 
-/** Without a mirror's word: equal offsets, if both end alike or the first records that both have stand at one offset. */
-const howOf = async (scope: PartitionScope, maker: Maker, offsets: Offsets, open: OpenSide): Promise<How> => {
-  if (offsets !== 'auto') return offsets
-  const { source, target } = scope
-  const from = source.start > target.start ? source.start : target.start
-  if (maker !== 'unknown' || source.end === target.end || from >= source.end || from >= target.end)
-    return 'identical'
-  await using ours = open('source', { from, to: source.end, bytes: 64 << 10 })
-  await using theirs = open('target', { from, to: target.end, bytes: 64 << 10 })
-  for (const walk of [ours, theirs]) {
-    while ((await walk.fill()) && walk.cursor.fresh) walk.cursor.open()
-    if (!walk.cursor.ready) return 'any'
-  }
-  return ours.cursor.offset === theirs.cursor.offset && sameRecord(ours.cursor, theirs.cursor)
-    ? 'identical'
-    : 'any'
-}
-
-const chainOf = ({ producers, control }: KnownMirror, how: How, { target }: Extent): Chain =>
-  new Chain({ producers, control, identical: how === 'identical', until: Number(target.to) })
+const chainOf = ({ producers, control }: KnownMirror, { ordinalAt }: Places, { target }: Extent): Chain =>
+  new Chain({ producers, control, ordinalAt, until: Number(target.to) })
 
 type InStep = PartitionOptions & {
   open: OpenSide
@@ -164,7 +132,12 @@ type InStep = PartitionOptions & {
   chain: Chain | undefined
   tally: Tally
   how: How
+  places: Places
 }
+
+/** Where a source record's copy stands. */
+export const imageOf = ({ identical, toTarget }: Places): ((offset: number) => number) =>
+  identical ? offset => offset : offset => Number(toTarget(BigInt(offset)))
 
 const inStep = async ({
   run,
@@ -174,6 +147,7 @@ const inStep = async ({
   chain,
   tally,
   how,
+  places,
   earlier,
   on,
 }: InStep): Promise<void> => {
@@ -204,51 +178,10 @@ const inStep = async ({
     naming: { topic, partition, showKeys: run.showKeys },
     source: ours,
     target: theirs,
-    image: how === 'identical' ? identity : undefined,
+    image: how === 'any' ? undefined : imageOf(how === 'identical' ? SAME_PLACES : places),
     ends: { source: source.to, target: target.to },
     reached,
     tally,
     on: () => on({ how, reached, tally }),
   }).run()
-}
-
-type Outcome = Pick<PartitionReport, 'how' | 'keys' | 'failed'> & {
-  extent: Extent | undefined
-  tally: Tally
-  chain: Chain | undefined
-}
-
-const reportOf = (
-  { scope, earlier }: PartitionOptions,
-  { how, extent, tally, chain, keys, failed }: Outcome,
-): PartitionReport => {
-  const { records, untouched, unpacked, differingWindows, counts, notCompared } = tally.state
-  const { from, to } = extent?.source ?? { from: 0n, to: 0n }
-  const windows = to > from ? Number((to - 1n) / BigInt(WINDOW) - from / BigInt(WINDOW)) + 1 : 0
-  const { topic, partition, source, target, open } = scope
-  const before = earlier ? BigInt(earlier.reached.source) - from : 0n
-  return {
-    ...{
-      topic,
-      partition,
-      how,
-      source,
-      target,
-      records,
-      untouched,
-      unpacked,
-      windows,
-      differingWindows,
-      counts,
-    },
-    behind: extent?.behind ?? 0n,
-    since: extent?.since ?? 0n,
-    open,
-    notCompared,
-    headers: chain?.batches ?? 0,
-    foreign: chain?.foreign ?? [],
-    keys,
-    earlier: before > 0n ? before : 0n,
-    failed,
-  }
 }

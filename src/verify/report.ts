@@ -2,7 +2,7 @@ import { EXIT, type Exit } from '../kit/index.ts'
 import type { Difference } from './difference.ts'
 import type { GroupsReport } from './groups.ts'
 import type { TopicReport } from './metadata.ts'
-import type { PartitionReport } from './partition.ts'
+import type { PartitionReport } from './partition-report.ts'
 import type { PartitionScope, TopicScope } from './scope.ts'
 import { KINDS } from './tally.ts'
 

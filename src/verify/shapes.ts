@@ -50,8 +50,10 @@ const partition = z.strictObject({
   topic: z.string(),
   partition: count,
   how: z
-    .enum(['identical', 'any', 'latest', 'unread'])
-    .describe('compared at equal offsets, in order, by the last value of each key, or not at all'),
+    .enum(['identical', 'mapped', 'any', 'latest', 'unread'])
+    .describe(
+      'compared at equal offsets, at those of the map of the mirror, in order, by the last value of each key, or not at all',
+    ),
   source: ends,
   target: ends,
   records: count.describe('compared; for latest: read from both sides'),

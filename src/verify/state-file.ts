@@ -32,7 +32,7 @@ const difference = z.object({
 const partition = z.object({
   sourceId: z.string(),
   targetId: z.string(),
-  how: z.enum(['identical', 'any', 'latest']),
+  how: z.enum(['identical', 'mapped', 'any', 'latest']),
   reached: z.object({ source: z.number(), target: z.number(), shift: z.number() }),
   tally: z.object({
     records: z.number(),

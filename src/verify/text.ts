@@ -3,7 +3,7 @@ import type { Difference, Look } from './difference.ts'
 import type { VerifyEvent } from './events.ts'
 import type { GroupsReport } from './groups.ts'
 import type { TopicReport } from './metadata.ts'
-import type { PartitionReport } from './partition.ts'
+import type { PartitionReport } from './partition-report.ts'
 import { differencesIn, type VerifyReport } from './report.ts'
 
 const at = (from: bigint, length: bigint): string =>

@@ -1,14 +1,14 @@
 import { Cluster, FramePool } from '../kafka/index.ts'
 import { type During, KmigError } from '../kit/index.ts'
 import type { Difference } from './difference.ts'
-import type { Maker } from './extent.ts'
 import { compareGroups } from './groups.ts'
-import { type KnownMirror, knownMirror } from './known-mirror.ts'
+import { knownMirror } from './known-mirror.ts'
 import { topicReport } from './metadata.ts'
 import { meter } from './meter.ts'
 import type { VerifyOptions } from './options.ts'
 import { paced } from './pace.ts'
-import { type PartitionReport, type Run, verifyPartition } from './partition.ts'
+import { makerOf, type Run, verifyPartition } from './partition.ts'
+import type { PartitionReport } from './partition-report.ts'
 import { notRead, unreadable, type VerifyReport, verdictOf } from './report.ts'
 import { type PartitionScope, scopeOf, type TopicScope } from './scope.ts'
 import { StateFile } from './state-file.ts'
@@ -33,11 +33,10 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
     const what = `'${from.name}' and '${to.name}' are the same cluster, ${source.clusterId}`
     throw new KmigError('PREFLIGHT', what, { try: ['name two different clusters with --from and --to'] })
   }
-  const mirror = await knownMirror(source, target, options.name ?? source.clusterId, options)
-  if (options.name !== undefined && !mirror) {
-    const what = `'${to.name}' holds no state of a mirror ${options.name} of '${from.name}'`
-    throw new KmigError('PREFLIGHT', what, { try: ['leave --name out: the copy is compared without it'] })
-  }
+  // What the mirror had seen acknowledged is asked before the ends of the target, what it knows of holes after them:
+  // it keeps that before it writes what rests on it.
+  const name = options.name ?? source.clusterId
+  const before = await knownMirror(source, target, name, options)
   const scopes = await scopeOf({
     ...options,
     source,
@@ -45,6 +44,11 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
     topics: options.topics,
     exclude: options.exclude,
   })
+  const mirror = await knownMirror(source, target, name, options)
+  if (options.name !== undefined && !mirror) {
+    const what = `'${to.name}' holds no state of a mirror ${name} of '${from.name}'`
+    throw new KmigError('PREFLIGHT', what, { try: ['leave --name out: the copy is compared without it'] })
+  }
   if (scopes.length === 0) {
     const what = `no topic of '${from.name}' is chosen`
     throw new KmigError('TOPIC_MISSING', what, { try: ['see --topics and --exclude'] })
@@ -55,6 +59,7 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   const count = scopes.reduce((sum, { partitions }) => sum + partitions.length, 0)
   const run: Run = {
     ...{ source, target, mirror, offsets, first, pools, pace, signal },
+    anchorOf: ({ topic, partition }) => before?.state.anchor(`${topic}-${partition}`)?.offset,
     showKeys: options.showKeys ?? false,
     keysAtOnce: options.keysAtOnce,
     bytes: Math.min(
@@ -97,9 +102,6 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   }
   return { verdict: verdictOf(found), ...found }
 }
-
-const makerOf = (mirror: KnownMirror | undefined, topic: string): Maker =>
-  mirror?.state.topic(topic) ? (mirror.cutOver ? 'cut-over' : 'mirror') : 'unknown'
 
 type All = { run: Run; state: StateFile | undefined; on: VerifyOptions['on'] }
 type Job = { scope: PartitionScope; topic: TopicScope }

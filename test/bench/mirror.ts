@@ -14,7 +14,7 @@ import { Sandbox } from '../../src/sandbox/index.ts'
 import { NEW, OLD, sandboxOptions } from '../sandbox-helper.ts'
 import { median, memoryDirectory, run, table } from './measure.ts'
 
-type Case = {
+export type Case = {
   name: string
   topic: string
   partitions: number
@@ -24,7 +24,7 @@ type Case = {
   limitPerBatch: number
 }
 
-const CASES: readonly Case[] = [
+export const CASES: readonly Case[] = [
   {
     name: '1 KB, 64 KB batches',
     topic: 'kb',
@@ -117,7 +117,7 @@ export const bench = async (args: readonly string[]): Promise<void> => {
   )
 }
 
-const fill = async (
+export const fill = async (
   cluster: Cluster,
   { topic, partitions, size, perBatch, codec }: Case,
   records: number,

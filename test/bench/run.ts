@@ -2,6 +2,7 @@
 const BENCHES = {
   mirror: () => import('./mirror.ts'),
   plan: () => import('./plan.ts'),
+  verify: () => import('./verify.ts'),
   zkcopy: () => import('./zkcopy.ts'),
 }
 

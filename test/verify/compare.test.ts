@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Codec } from '../../src/kafka/index.ts'
+import { ATTRIBUTE, type Codec } from '../../src/kafka/index.ts'
+import { markerBatch, oldMessage, oldWrapper, sparseBatch } from '../kafka/records/source-log.ts'
 import { batchesOf, compared, type Placed } from './logs.ts'
 
 const record = (offset: number, over: Partial<Placed> = {}): Placed => ({
@@ -115,6 +116,31 @@ describe('what differs is named exactly, whatever the batches are', () => {
       ['target', 30n, 100n],
     ])
   })
+})
+
+test('old formats, batches with holes, log append times, markers and their copies are equal record by record', async () => {
+  const plain = (offset: number) => ({
+    ...{ timestamp: BigInt(1_000 + offset), key: null, value: Buffer.from(`v${offset}`), headers: [] },
+    offset: BigInt(offset),
+  })
+  const sparse = { base: 8n, last: 14n, codec: 1 as Codec, producerId: 3n }
+  const source = [
+    oldMessage(1, 0, plain(0)),
+    oldMessage(1, 0, plain(1)),
+    oldWrapper(1, 1, 2n, [plain(2), plain(3), plain(5)]),
+    oldMessage(0, 0, plain(6)),
+    sparseBatch([plain(8), plain(11)], { ...sparse, bits: ATTRIBUTE.transactional }),
+    markerBatch(15n, 3n, 'commit'),
+    sparseBatch([plain(17), plain(19)], { ...sparse, base: 17n, last: 19n, bits: ATTRIBUTE.logAppendTime }),
+  ]
+  const visible = [0, 1, 2, 3, 5, 6, 8, 11, 17, 19].map((offset): Placed => {
+    const timestamp = offset === 6 ? -1n : offset >= 17 ? 1_019n : BigInt(1_000 + offset)
+    return { offset, timestamp, key: null, value: Buffer.from(`v${offset}`) }
+  })
+  expect((await compared(source, batchesOf(visible, [4]))).first).toEqual([])
+  expect((await compared(source, batchesOf(dense(visible), [4], 4), { ordered: true })).first).toEqual([])
+  const late = batchesOf(visible.with(8, { ...visible[8], offset: 17, timestamp: 1_017n }), [4])
+  expect((await compared(source, late)).first.map(brief)).toEqual(['changed 17 17 1 timestamp'])
 })
 
 test('batches with equal payload are compared unopened', async () => {

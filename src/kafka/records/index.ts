@@ -12,6 +12,7 @@ export {
   sequenceOf,
   sizeOfBatch,
 } from './header.ts'
+export { oldMessages } from './old-format.ts'
 export { PAD_RECORDS, padBatch } from './padding.ts'
 export { type Hole, type Piece, type Recoded, type RecodeOptions, type Run, recode } from './recode.ts'
 export {
@@ -23,5 +24,6 @@ export {
   type RecordHeader,
   recordsOf,
 } from './records.ts'
+export type { Body } from './rewrite.ts'
 export type { Aborted } from './transactions.ts'
 export { readVarint, varint } from './varint.ts'
