@@ -1,5 +1,6 @@
 import {
   BaseCommand,
+  bytesFlag,
   clusterFlags,
   countFlag,
   envelope,
@@ -9,7 +10,6 @@ import {
   topicFlags,
   type View,
 } from '../src/cli/index.ts'
-import { parseBytes } from '../src/kit/index.ts'
 import {
   OFFSETS,
   type VerifyEvent,
@@ -53,11 +53,9 @@ export default class Verify extends BaseCommand {
     strict: Flags.boolean({ summary: 'what could not be compared counts as a difference' }),
     first: countFlag({ summary: 'differences to list; all are counted', default: 20, max: 10_000 }),
     'show-keys': Flags.boolean({ summary: 'show keys of differing records, else only their digests' }),
-    'max-rate': Flags.custom<number>({
+    'max-rate': bytesFlag({
       summary: 'most to read a second, from both sides together, such as 50MB; default no limit',
-      helpValue: '<bytes>',
-      parse: async text => parseBytes(text),
-    })(),
+    }),
     state: Flags.string({
       summary: 'file that keeps what was compared: a next run goes on there',
       helpValue: '<file>',

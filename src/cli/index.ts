@@ -2,6 +2,7 @@ export { Args, Flags } from '@oclif/core'
 export { BaseCommand, type Work } from './base-command.ts'
 export { envelope, int64 } from './envelope.ts'
 export {
+  bytesFlag,
   clusterFlags,
   countFlag,
   durationFlag,
