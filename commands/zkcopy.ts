@@ -12,7 +12,7 @@ import {
 import { EXIT } from '../src/kit/index.ts'
 import {
   ACL_MODES,
-  agrees,
+  differs,
   eventText,
   JUTE_MAXBUFFER,
   moveOf,
@@ -27,7 +27,7 @@ import {
 const view: View<ZkCopyEvent, Report> = {
   schema: envelope(reportShape),
   human: reportText,
-  exit: report => (report.check && !agrees(report) ? EXIT.difference : EXIT.ok),
+  exit: report => (differs(report) ? EXIT.difference : EXIT.ok),
   say: eventText,
   move: moveOf,
 }

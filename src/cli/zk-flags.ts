@@ -1,8 +1,16 @@
 import { Flags } from '@oclif/core'
 import { durationFlag } from './flags.ts'
 
-/** What a copy of znodes keeps besides data and ACL. */
+/** What a copy of znodes is of, and what it keeps besides data and ACL. */
 export const keepFlags = {
+  preset: Flags.option({
+    summary: 'what the copy is of; kafka: its metadata, with what brokers need, looked at before and after',
+    options: ['kafka'] as const,
+  })(),
+  live: Flags.boolean({
+    summary: 'with --preset: brokers still run on the source, this is only the bulk ahead',
+    dependsOn: ['preset'],
+  }),
   'preserve-versions': Flags.boolean({ summary: "give the copies the source's data versions" }),
   'preserve-sequence': Flags.string({
     summary: 'parents whose counter of sequential children is kept (glob, repeatable)',

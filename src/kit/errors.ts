@@ -78,6 +78,10 @@ export const ERRORS = {
     exit: EXIT.usage,
     means: 'source and target are the same tree, or one lies inside the other',
   },
+  ZK_LIVE_KAFKA: {
+    exit: EXIT.refused,
+    means: 'brokers are registered where a copy of Kafka metadata is read or written',
+  },
   ZK_CONFLICT: { exit: EXIT.loss, means: 'somebody else writes to a znode that is being copied' },
   ZK_TOO_MANY_DELETES: {
     exit: EXIT.refused,

@@ -26,6 +26,8 @@ export type ZkCopyArguments = KeepArguments & {
   'acl-map'?: readonly string[] | undefined
   include?: readonly string[] | undefined
   exclude?: readonly string[] | undefined
+  preset?: 'kafka' | undefined
+  live?: boolean | undefined
   delete: boolean
   'max-delete': string
   check: boolean
@@ -49,6 +51,7 @@ export const zkcopyOptions = (flags: ZkCopyArguments): Omit<ZkCopyOptions, 'sign
     tail: flags.tail ? { untilQuietMs: flags['until-quiet'] } : undefined,
     acl: flags.acl,
     aclMap: parseAclMap(flags['acl-map']),
+    preset: flags.preset && { kind: flags.preset, live: flags.live ?? false },
     keep: keepOf(flags, from.chroot),
     check: flags.check,
     deleteUpTo: flags.delete ? upTo : undefined,

@@ -19,7 +19,8 @@ export const KEEP_NOTHING: Keep = {
 }
 
 export type KeepChoice = {
-  versions: boolean
+  /** All, none, or those that match a glob. */
+  versions: boolean | readonly string[]
   sequence: readonly string[]
   /** The first rule that fits is taken; what fits none has the type that `types` tells. */
   rules: readonly { glob: string; type: ZnodeType }[]
@@ -28,11 +29,12 @@ export type KeepChoice = {
 
 /** Throws USAGE. */
 export const keeping = ({ versions, sequence, rules, types }: KeepChoice): Keep => {
+  const versioned = typeof versions === 'boolean' ? [] : versions.map(globToRegExp)
   for (const glob of [...sequence, ...rules.map(rule => rule.glob)]) mustMatchPaths(glob)
   const counters = sequence.map(globToRegExp)
   const typed = rules.map(({ glob, type }) => ({ glob: globToRegExp(glob), type }))
   return {
-    versions: () => versions,
+    versions: path => versions === true || versioned.some(glob => glob.test(path)),
     sequence: path => counters.some(glob => glob.test(path)),
     type: path => typed.find(({ glob }) => glob.test(path))?.type ?? types?.(path),
     name: versions || sequence.length > 0 ? JSON.stringify([versions, ...sequence]) : '',

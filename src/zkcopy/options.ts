@@ -5,6 +5,7 @@ import type { AclMode } from './acls.ts'
 import type { MaxDelete } from './delete.ts'
 import type { End } from './ensembles.ts'
 import type { Filter } from './filter.ts'
+import type { Preset } from './kafka-preset.ts'
 import type { Keep } from './keep.ts'
 import type { Pause } from './pace.ts'
 import type { Rate } from './rate.ts'
@@ -28,6 +29,8 @@ export type ZkCopyEvent =
   /** --rate only: the target got slow. */
   | ({ kind: 'paused' } & Pause)
   | Progress
+  /** With --preset: what the operator should know. */
+  | { kind: 'warning'; text: string }
   /** A state file could not be used: all is compared. */
   | { kind: 'state-set-aside'; why: string }
   | { kind: 'connection'; side: 'source' | 'target'; event: SessionEvent }
@@ -53,6 +56,8 @@ export type ZkCopyOptions = During<ZkCopyEvent> & {
   acl?: AclMode | undefined
   /** Ids of ACLs that are rewritten; all modes but open. */
   aclMap?: AclMap | undefined
+  /** What the copy is of: adds what such a tree needs, and looks at both sides before and after. */
+  preset?: Preset | undefined
   /** What is kept besides data and ACL. Default nothing. */
   keep?: Keep | undefined
   /** Removes what only the target has, up to a limit; undefined leaves it. */

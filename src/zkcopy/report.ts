@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
 import type { BackupReport } from './backup.ts'
+import { type KafkaReport, kafkaShape, kafkaText } from './kafka-report.ts'
 import type { Progress, ZkCopyEvent } from './options.ts'
 import type { TailReport } from './tail.ts'
 import { followingText, pausedText, rescanText, tailShape, tailText } from './tail-report.ts'
@@ -27,6 +28,8 @@ export type Report = Omit<Tally, 'maxMtimeMs' | 'onTarget'> & {
   tail: TailReport | null
   /** Null without --backup. */
   backup: BackupReport | null
+  /** Null without --preset kafka. */
+  kafka: KafkaReport | null
 }
 
 const count = z.int().nonnegative()
@@ -78,11 +81,16 @@ export const reportShape = {
     })
     .nullable()
     .describe('what zk restore puts back; null without --backup'),
+  kafka: kafkaShape.nullable().describe('null without --preset kafka'),
 }
 
 /** Whether a check found both sides equal. */
 export const agrees = ({ differing, missing, extra, versionsLeft }: Report): boolean =>
   differing.count + missing.count + extra.count + versionsLeft.count === 0
+
+/** Whether the exit code is that of a difference: found by a check, or by the look at a copied Kafka. */
+export const differs = (report: Report): boolean =>
+  (report.check && !agrees(report)) || (report.kafka?.postflight ?? []).some(({ ok }) => !ok)
 
 const list = ({ count: n, first }: Paths, what: string): string[] =>
   n === 0
@@ -109,6 +117,7 @@ export const moveOf = (event: ZkCopyEvent): { text: string; part?: number | unde
 /** What happened, for people; nothing for what only moves. */
 export const eventText = (event: ZkCopyEvent): string | undefined => {
   if (event.kind === 'state-set-aside') return `the state file is set aside, all is compared: ${event.why}`
+  if (event.kind === 'warning') return event.text
   if (event.kind === 'rescan') return rescanText(event)
   if (event.kind === 'paused') return pausedText(event)
   if (event.kind !== 'connection') return undefined
@@ -162,6 +171,7 @@ export const reportText = (report: Report): string => {
           `the way back: kmig zk restore ${report.backup.file} (${formatCount(report.backup.replaced)} replaced, ${formatCount(report.backup.created)} made)`,
         ]
       : []),
+    ...(report.kafka ? kafkaText(report.kafka) : []),
     ...(report.tail ? [tailText(report.tail)] : []),
     `next: --since ${report.nextSince}`,
   ].join('\n')

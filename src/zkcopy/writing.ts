@@ -41,7 +41,7 @@ export const committingOf = (sides: Ensembles, plan: WalkOptions, options: ZkCop
 export type PassOptions = Pick<ZkCopyOptions, 'deleteUpTo'> & {
   committing: CommitOptions
   /** Default: as the walk finds them. */
-  changes?: AsyncIterable<Change[]>
+  changes?: AsyncIterable<readonly Change[]>
 }
 
 /** One pass: what differs is written, then what only the target has is deleted if that was asked for, then counters are raised. */

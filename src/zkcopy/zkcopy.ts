@@ -3,6 +3,9 @@ import { Backup } from './backup.ts'
 import type { Batch } from './change.ts'
 import { compareCounters } from './counters.ts'
 import { Ensembles } from './ensembles.ts'
+import { postflight } from './kafka-postflight.ts'
+import { preflight } from './kafka-preflight.ts'
+import { clusterIdFirst, withPreset } from './kafka-preset.ts'
 import { lookFirst } from './look-first.ts'
 import type { ZkCopyOptions } from './options.ts'
 import { prepare } from './prepare.ts'
@@ -24,7 +27,8 @@ const LASTING_MS = 60_000
  * Throws ZK_NO_NODE (no source root), ZK_OVERLAP, ZK_EPHEMERAL, ZK_OVERSIZE, ZK_MASKED_ACL, ZK_NO_AUTH, ZK_CONFLICT,
  * ZK_TOO_MANY_DELETES, UNREACHABLE; the signal's reason when it is aborted before it follows, after outstanding writes.
  */
-export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
+export const zkcopy = async (given: ZkCopyOptions): Promise<Report> => {
+  const options = withPreset(given)
   const { from, to, signal, on, deleteUpTo } = options
   const startedAt = performance.now()
   const withinMs = { withinMs: options.withinMs, lastingMs: options.tail ? LASTING_MS : options.withinMs }
@@ -41,6 +45,8 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
   const resumed = await resume(options, heads, watermark)
   if (resumed.use.kind === 'set-aside') on?.({ kind: 'state-set-aside', why: resumed.use.why })
   const plan = await prepare(sides, options, resumed.watermark)
+  const warnings = await preflight(plan, options)
+  for (const text of warnings) on?.({ kind: 'warning', text })
   const { tally, acls } = plan
   const nextSince = (): number => Math.max(tally.maxMtimeMs, options.sinceMs ?? 0)
   const keep = (at: bigint) => keepState(options, heads, { watermark: at, nextSince: nextSince() })
@@ -57,7 +63,10 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
     if (options.check) await compare(plan)
     else {
       const changes = lookFirst(plan, { target: sides.written, auth: to.auth, by: watermark })
-      await pass(plan, { committing, deleteUpTo, changes })
+      await pass(plan, {
+        ...{ committing, deleteUpTo },
+        changes: options.preset ? clusterIdFirst(plan, changes) : changes,
+      })
     }
   }
   let reached = watermark
@@ -87,6 +96,10 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
         await keep(at)
       },
     }))
+  const kafka = options.preset && {
+    warnings,
+    postflight: options.preset.live ? null : await postflight(plan),
+  }
   const { maxMtimeMs: _, onTarget: _onTarget, ...counts } = tally
   return {
     from: formatConnectString(from),
@@ -101,6 +114,7 @@ export const zkcopy = async (options: ZkCopyOptions): Promise<Report> => {
     elapsedMs: Math.round(performance.now() - startedAt),
     tail: followed ?? null,
     backup: backup?.report ?? null,
+    kafka: kafka ?? null,
     ...counts,
   }
 }
