@@ -5,11 +5,12 @@ import {
   Flags,
   groupFlags,
   nameFlag,
+  offsetFlags,
   paceFlags,
   topicFlags,
   type View,
 } from '../src/cli/index.ts'
-import { EXIT, KmigError } from '../src/kit/index.ts'
+import { EXIT } from '../src/kit/index.ts'
 import {
   eventText,
   exitOf,
@@ -53,19 +54,12 @@ export default class MirrorCommand extends BaseCommand {
     ...groupFlags,
     ...nameFlag,
     ...paceFlags,
+    ...offsetFlags,
     'until-caught-up': Flags.boolean({ summary: 'end when the copy holds what the source holds' }),
     plan: Flags.boolean({
       summary: 'print what would be done and change nothing',
       exclusive: ['until-caught-up'],
     }),
-    'padding-limit': Flags.custom<bigint>({
-      summary: 'most offsets of padding to write without asking; default what takes 10 minutes',
-      helpValue: '<n>',
-      parse: async text => {
-        if (/^\d+$/.test(text)) return BigInt(text)
-        throw new KmigError('USAGE', `--padding-limit '${text}' is not a whole number`)
-      },
-    })(),
   }
 
   async run(): Promise<void> {
@@ -78,6 +72,8 @@ export default class MirrorCommand extends BaseCommand {
       topics: flags.topics,
       exclude: flags.exclude,
       groups: flags.groups,
+      offsets: flags.offsets,
+      fillingLimitMs: flags['filling-limit'],
       paddingLimit: flags['padding-limit'],
       maxRate: flags['max-rate'],
       memory: flags.memory,

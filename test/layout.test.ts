@@ -22,7 +22,9 @@ const rowOf = new Map(ROWS.flatMap((rooms, row) => rooms.map(room => [room, row]
 const SANDBOX_USERS = (file: string, room: string) => room === 'story' || file.startsWith('commands/sandbox/')
 const SANDBOX_IMPORTS = ['kit', 'config', 'kafka', 'zookeeper']
 /** Files over the budget, each with its reason. */
-const LONG_FILES: Record<string, string> = {}
+const LONG_FILES: Record<string, string> = {
+  'src/mirror/lane.ts': 'one state machine, the only owner of a partition’s state',
+}
 const PAGE = { source: { median: 90, p95: 250, max: 400 }, commands: { median: 50, p95: 100, max: 100 } }
 
 const files = globSync(['src/**/*.ts', 'commands/**/*.ts'], { cwd: root }).sort()

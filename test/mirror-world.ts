@@ -5,10 +5,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFailed, onTestFinished } from 'vitest'
 import {
+  type BatchHeader,
   Cluster,
   type Codec,
   createTopics,
+  EARLIEST,
   encodeBatch,
+  Fetch,
+  headers,
+  kafkaJs,
   LATEST,
   type NewRecord,
   Produce,
@@ -16,7 +21,7 @@ import {
 } from '../src/kafka/index.ts'
 import { parseBootstrap, sleep } from '../src/kit/index.ts'
 import { readBack, unequal } from '../src/load/index.ts'
-import { type MirrorEvent, type MirrorReport, runMirror } from '../src/mirror/index.ts'
+import { type MirrorEvent, type MirrorOptions, type MirrorReport, runMirror } from '../src/mirror/index.ts'
 import type { Spec } from '../src/sandbox/index.ts'
 import { type Pair, pair } from './sandbox-helper.ts'
 
@@ -44,6 +49,10 @@ export type Fill = {
   codec?: Codec
   /** ms that the records' times lie back. */
   agedMs?: number
+}
+
+type MirrorMore = Partial<Pick<MirrorOptions, 'signal' | 'offsets' | 'fillingLimitMs'>> & {
+  untilCaughtUp?: boolean
 }
 
 /** Two clusters, what is written to the old one, and mirrors between them that run in this process or as the command. */
@@ -150,7 +159,7 @@ export class MirrorWorld implements AsyncDisposable {
   mirror(
     name: string,
     topics: readonly string[],
-    { signal = new AbortController().signal, untilCaughtUp = true } = {},
+    { signal = new AbortController().signal, untilCaughtUp = true, ...more }: MirrorMore = {},
   ): Promise<MirrorReport> {
     const running = runMirror({
       from: { name: 'old', bootstrap: parseBootstrap(this.bootstrap('old')) },
@@ -161,6 +170,7 @@ export class MirrorWorld implements AsyncDisposable {
       stateDir: this.stateDir,
       signal,
       untilCaughtUp,
+      ...more,
       on: event => this.events.push(event),
     })
     running.catch(() => {})
@@ -209,6 +219,119 @@ export class MirrorWorld implements AsyncDisposable {
     await this.clusters[Symbol.asyncDispose]()
     rmSync(this.stateDir, { recursive: true, force: true })
   }
+}
+
+/** Every header of a partition's log, control batches too. */
+export const headersOf = async (
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+): Promise<BatchHeader[]> => {
+  await cluster.metadata([topic])
+  const ask = async (timestamp: bigint) =>
+    (await cluster.listOffsets([{ topic, partition, timestamp }])).get(partitionKey(topic, partition))
+      ?.offset ?? 0n
+  const [start, end] = [await ask(EARLIEST), await ask(LATEST)]
+  const found: BatchHeader[] = []
+  for (let at = start; at < end; at = (found.at(-1)?.lastOffset ?? end) + 1n) {
+    const connection = await cluster.connection(
+      cluster.leaderOf(topic, partition)?.nodeId ?? 0,
+      'test-headers',
+    )
+    const topics = [{ topic, partitions: [{ partition, fetchOffset: at, partitionMaxBytes: 8 << 20 }] }]
+    const answer = await connection.send(
+      Fetch,
+      { maxWaitMs: 100, minBytes: 1, maxBytes: 8 << 20, isolationLevel: 0, topics },
+      { timeoutMs: 10_000 },
+    )
+    const records = answer.topics[0]?.partitions[0]?.records ?? Buffer.alloc(0)
+    for (const { header } of headers(records)) if (header.lastOffset >= at) found.push(header)
+  }
+  return found
+}
+
+/** What an ordinary read_committed consumer sees of a partition: value, key and timestamp by offset. */
+export const recordsOf = async (
+  { bootstrap }: Pick<Cluster, 'bootstrap'>,
+  topic: string,
+  partition: number,
+): Promise<{ offset: bigint; seen: string }[]> => {
+  const kafka = kafkaJs({ brokers: bootstrap })
+  const admin = kafka.admin()
+  await admin.connect()
+  const high = (await admin.fetchTopicOffsets(topic)).find(each => each.partition === partition)?.high ?? '0'
+  const found: { offset: bigint; seen: string }[] = []
+  const groupId = `read-${topic}-${partition}-${Math.random()}`
+  const consumer = kafka.consumer({ groupId, readUncommitted: false, maxWaitTimeInMs: 100 })
+  const ended = Promise.withResolvers<void>()
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    eachBatchAutoResolve: false,
+    autoCommit: false,
+    eachBatch: async ({ batch, resolveOffset }) => {
+      if (batch.partition !== partition) {
+        resolveOffset(batch.lastOffset())
+        return
+      }
+      for (const { offset, key, value, timestamp } of batch.messages)
+        found.push({ offset: BigInt(offset), seen: `${timestamp} ${key} ${value}` })
+      resolveOffset(batch.lastOffset())
+      if (BigInt(batch.lastOffset()) + 1n >= BigInt(high)) ended.resolve()
+    },
+  })
+  const timer = setTimeout(
+    () => ended.reject(new Error(`${topic}-${partition} is not read to ${high}`)),
+    30_000,
+  )
+  try {
+    await ended.promise
+  } finally {
+    clearTimeout(timer)
+    await consumer.disconnect()
+    await admin.disconnect()
+  }
+  return found
+}
+
+/** Writes transactions to a topic of the old cluster: committed, aborted, two at a time, and one that stays open for long. */
+export const transactions = async (
+  world: MirrorWorld,
+  topic: string,
+  { partitions = 1, rounds = 10, from = 0 } = {},
+): Promise<void> => {
+  const kafka = kafkaJs({ brokers: world.old.bootstrap })
+  const producers = await Promise.all(
+    ['a', 'b', 'c'].map(async id => {
+      const producer = kafka.producer({
+        transactionalId: `${topic}-${id}-${from}`,
+        idempotent: true,
+        maxInFlightRequests: 1,
+      })
+      await producer.connect()
+      return producer
+    }),
+  )
+  const [a, b, c] = producers
+  if (!a || !b || !c) throw new Error('no producer')
+  const messages = (n: number, who: string) =>
+    Array.from({ length: 1 + (n % 4) }, (_, i) => ({
+      key: `k${n}`,
+      value: `${topic} ${who} ${n}/${i}`,
+      partition: n % partitions,
+    }))
+  const long = await c.transaction()
+  await long.send({ topic, messages: messages(from, 'long') })
+  for (let n = from; n < from + rounds; n++) {
+    const [one, other] = [await a.transaction(), await b.transaction()]
+    await one.send({ topic, messages: messages(n, 'a') })
+    await other.send({ topic, messages: messages(n, 'b') })
+    await one.send({ topic, messages: messages(n + 1, 'a again') })
+    await (n % 3 === 0 ? one.abort() : one.commit())
+    await (n % 5 === 0 ? other.abort() : other.commit())
+    if (n === from + Math.floor(rounds / 2)) await long.commit()
+  }
+  await Promise.all(producers.map(producer => producer.disconnect()))
 }
 
 export class Command {

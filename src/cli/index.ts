@@ -11,6 +11,7 @@ export {
   paceFlags,
   topicFlags,
 } from './flags.ts'
+export { offsetFlags } from './offset-flags.ts'
 export type { Progress } from './progress.ts'
 export type { View } from './view.ts'
 export { followFlags, keepFlags, pathFlags } from './zk-flags.ts'

@@ -47,7 +47,10 @@ export const ERRORS = {
     exit: EXIT.refused,
     means: 'a target topic holds records that this mirror did not write',
   },
-  HOLE: { exit: EXIT.loss, means: 'a partition has an offset without a record (transaction or compaction)' },
+  NOT_IDENTICAL: {
+    exit: EXIT.loss,
+    means: 'identical offsets were asked for, and can no longer be kept on a partition',
+  },
   OLD_FORMAT: { exit: EXIT.loss, means: 'a partition holds message sets older than record batch v2' },
   SOURCE_LOST: { exit: EXIT.loss, means: 'the source no longer has records that were not mirrored yet' },
   SOURCE_TRUNCATED: {

@@ -2,6 +2,7 @@ import type { Cluster, FramePool, TopicMetadata } from '../kafka/index.ts'
 import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
 import type { Brakes } from './brakes.ts'
 import type { MirrorEvent } from './events.ts'
+import { fill } from './fill.ts'
 import { Homes } from './homes.ts'
 import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
@@ -9,6 +10,7 @@ import { Lookout } from './lookout.ts'
 import type { Memory } from './memory.ts'
 import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
+import type { ProducerIds } from './read-back.ts'
 import { settle, trim } from './settle.ts'
 import { vigil } from './vigil.ts'
 import { Wake } from './wake.ts'
@@ -20,6 +22,7 @@ const LOOK_MS = 3_000
 /** In looks: settings are many. */
 const CONFIGS_EVERY = 2
 const AGAIN_MS = 500
+const PADDING_AT_ONCE = 4
 /** The same trouble is told again after this. */
 const TELL_AGAIN_MS = 10_000
 /** How long the end may take, and how much of it the last answers are waited for. */
@@ -33,9 +36,11 @@ export type EngineOptions = {
   target: Cluster
   /** Grows by `add`, shrinks by `remove`. */
   lanes: Lane[]
-  producers: ReadonlySet<bigint>
   brakes: Brakes
   memory: Memory
+  ids: ProducerIds
+  /** Who writes control records. */
+  control: { id: bigint; epoch: number }
   /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
   topicIds: { source: Map<string, string>; target: Map<string, string> }
   /** Bytes of the largest batch that each topic of the target takes; may change. */
@@ -44,6 +49,8 @@ export type EngineOptions = {
   chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */
   persist(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+  /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
+  persistMaps(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   /** Keeps the moved start of these lanes, before padding goes on. */
   persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
@@ -51,7 +58,7 @@ export type EngineOptions = {
   on?: ((event: MirrorEvent) => void) | undefined
 }
 
-type Work = 'settle' | 'trim' | 'judge' | 'move' | 'house'
+type Work = 'settle' | 'trim' | 'judge' | 'move' | 'keep' | 'fill' | 'house'
 
 /**
  * Runs lanes: ends their doubts, watches leader epochs, and finds them a new home when a broker goes. A lane has one job
@@ -67,6 +74,7 @@ export class Engine implements AsyncDisposable {
   readonly #targets: Identities
   readonly #busy = new Set<Lane>()
   readonly #stopped = new Set<Lane>()
+  readonly #translated = new Set<Lane>()
   readonly #told = new Map<string, number>()
   readonly #waiters = new Set<() => void>()
   readonly #failed = deferred<never>()
@@ -188,10 +196,19 @@ export class Engine implements AsyncDisposable {
         if (job) job.lanes.push(lane)
         else due.set(key, { work, lanes: [lane] })
       }
+      this.#givePaddingTurns()
       for (const { work, lanes: share } of due.values()) this.#run(this.#begin(work, share))
       for (const look of this.#waiters) look()
       await this.#wake.wait()
     }
+  }
+
+  /** The broker holds every record of a batch of padding while it validates: few partitions pad at a time. */
+  #givePaddingTurns(): void {
+    const { lanes } = this.#options
+    let free = PADDING_AT_ONCE - lanes.filter(lane => lane.padding === 'pads').length
+    if (free <= 0) return
+    for (const lane of lanes) if (lane.padding === 'waits' && free-- > 0) lane.startPadding()
   }
 
   #workFor(lane: Lane): Work | undefined {
@@ -201,6 +218,8 @@ export class Engine implements AsyncDisposable {
     if (phase.at === 'trimming') return lane.flying === 0 ? 'trim' : undefined
     if (phase.at === 'out-of-range' && lane.idle) return 'judge'
     if (phase.at === 'moving') return 'move'
+    if (lane.keeps) return 'keep'
+    if (lane.fillable > 0n) return 'fill'
     return this.#homes.homeless(lane) ? 'house' : undefined
   }
 
@@ -216,7 +235,7 @@ export class Engine implements AsyncDisposable {
   }
 
   async #do(work: Work, lanes: readonly Lane[]): Promise<void> {
-    const { source, persistStarts } = this.#options
+    const { source, persistStarts, persistMaps } = this.#options
     const { signal } = this.#end
     const how = { ...this.#options, targets: this.#targets, signal }
     switch (work) {
@@ -231,11 +250,24 @@ export class Engine implements AsyncDisposable {
         await persistStarts(lanes, signal)
         for (const lane of lanes) lane.startMoved()
         return
+      case 'keep':
+        await persistMaps(lanes, signal)
+        for (const lane of lanes) this.#tellShift(lane)
+        return
+      case 'fill':
+        return await fill(lanes, how)
       case 'house':
         return await this.#homes.house(lanes)
       default:
         throw work satisfies never
     }
+  }
+
+  #tellShift(lane: Lane): void {
+    const [first] = lane.map.shifts
+    if (!first || this.#translated.has(lane)) return
+    this.#translated.add(lane)
+    this.#options.on?.({ kind: 'translated', where: lane.where, from: first.source, why: lane.why })
   }
 
   #tellStop(lane: Lane): void {

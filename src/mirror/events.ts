@@ -1,4 +1,4 @@
-import type { KmigError } from '../kit/index.ts'
+import type { KmigError, Offset } from '../kit/index.ts'
 
 /** Where a mirror stands; counts since its start. */
 export type MirrorProgress = {
@@ -40,6 +40,8 @@ export type MirrorEvent =
     }
   /** A topic that appeared or grew on the source and can't be followed; the others go on. */
   | { kind: 'topic-refused'; topic: string; why: string }
+  /** From this source offset on its records stand at other offsets on the target. */
+  | { kind: 'translated'; where: string; from: Offset; why: string }
   | { kind: 'stopped'; where: string; error: KmigError }
   | { kind: 'groups'; copied: number; unchanged: number; refused: number }
   | { kind: 'warning'; where: string; text: string }

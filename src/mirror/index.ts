@@ -1,4 +1,5 @@
 export type { MirrorEvent, MirrorProgress } from './events.ts'
+export { FILLING_LIMIT_MS, OFFSETS, type OffsetsPolicy } from './filling.ts'
 export { Mirror } from './mirror.ts'
 export type { MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'

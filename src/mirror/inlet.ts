@@ -220,7 +220,8 @@ export class Inlet {
     const { divergingEpoch: other } = part
     if (other && other.endOffset >= 0n) {
       const from = lane.sourceEpochs.common(other, lane.wanted)
-      lane.offer([], lane.wanted, truncatedAtSource(lane, from))
+      const here = { next: lane.wanted, ordinal: lane.wantedOrdinal }
+      lane.offer([], here, truncatedAtSource(lane, from))
       return
     }
     if (!part.records || part.records.length === 0) return
@@ -232,14 +233,14 @@ export class Inlet {
         ...RECODE,
         where: lane.where,
         from: lane.wanted,
-        ordinal: lane.wanted,
+        ordinal: lane.wantedOrdinal,
         stamp: ordinal => lane.stampOf(ordinal),
-        holes: 'split',
+        holes: lane.squeezes ? 'squeeze' : 'split',
         aborted: part.abortedTransactions ?? [],
         maxBatchBytes: this.#options.batchLimits.get(lane.topic),
       })
       frame.hold(got.items)
-      lane.offer(got.items, got.next, got.stop)
+      lane.offer(got.items, got, got.stop)
     } catch (e) {
       if (!isKmigError(e)) throw e
       lane.stop(e)

@@ -1,14 +1,13 @@
-import {
-  type Hole,
-  PAD_RECORDS,
-  type Piece,
-  type ProducerStamp,
-  padBatch,
-  sequenceOf,
-} from '../kafka/index.ts'
-import { backoffMs, bug, KmigError, Offset } from '../kit/index.ts'
+import { type Hole, type Piece, type ProducerStamp, sequenceOf } from '../kafka/index.ts'
+import { backoffMs, bug, type KmigError, Offset } from '../kit/index.ts'
+import { OffsetMap } from '../offsets/index.ts'
 import { SourceEpochs } from './epochs.ts'
-import { holeIn } from './hole.ts'
+import { FILLING_LIMIT_MS, FillingCost, type OffsetsPolicy } from './filling.ts'
+import { notIdentical, strangeWrite } from './lane-errors.ts'
+import type { Anchor, LaneCounts, LaneOptions, Phase, Settled } from './lane-shape.ts'
+import { padsUp } from './pads.ts'
+import { gapsIn, type Item, Pending } from './pending.ts'
+import { type Place, placeOf } from './place.ts'
 
 /** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
 const PIPELINE = 5
@@ -17,55 +16,20 @@ const PADS_AHEAD = 2
 
 /** A doubt that is older is not over soon. */
 const LASTING_MS = 5_000
-
-/** Everything before `offset` on the target has been checked, header by header, in a leader epoch that is known. */
-export type Anchor = { offset: Offset; epoch: number }
-
 /** Waits that grow with the doubts since something last landed: a refusal that lasts must not be asked for all the time. */
 const REST_MS = { firstMs: 500, maxMs: 5_000 }
 
 /**
- * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
- * back, not before `from`. `out-of-range`: the source refused the wanted offset; what it gave before still lands. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
- */
-export type Phase =
-  | { at: 'doubt'; from: number; why: string }
-  | { at: 'padding' }
-  | { at: 'trimming' }
-  | { at: 'out-of-range' }
-  | { at: 'moving'; to: Offset }
-  | { at: 'copying' }
-  | { at: 'stopped'; error: KmigError }
-
-export type LaneCounts = {
-  records: bigint
-  bytes: bigint
-  passed: number
-  merged: number
-  reencoded: number
-  padded: bigint
-  doubts: number
-}
-
-export type LaneOptions = {
-  topic: string
-  partition: number
-  /** The source's log start, that the target is padded up to. */
-  start: Offset
-  anchor: Anchor
-  /** The mirror's data producer. */
-  producer: { id: bigint; epoch: number }
-}
-
-/**
- * One partition on its way: the only owner of its state. Batches are offered by a fetcher, taken by an outlet, and leave
- * when the target's answer has the predicted base offset. On a partition without holes ordinal, offset and sequence
- * agree (MIRROR.md 5.2), so a lane needs no map.
+ * One partition on its way: the only owner of its state. Batches and holes are offered by a fetcher, in source order;
+ * batches are taken by an outlet and leave when the target's answer has the predicted base offset. Where offsets are
+ * identical a hole is filled with control records once it is at the front and nothing is under way; where they are
+ * translated it is passed. Whatever is told by the map alone is kept first: nothing is sent past its bar. Source: MIRROR.md 5-7.
  */
 export class Lane {
   readonly topic: string
   readonly partition: number
   readonly where: string
+  readonly policy: OffsetsPolicy
   readonly counts: LaneCounts = {
     records: 0n,
     bytes: 0n,
@@ -73,23 +37,30 @@ export class Lane {
     merged: 0,
     reencoded: 0,
     padded: 0n,
+    filled: 0n,
     doubts: 0,
   }
   readonly #producer: LaneOptions['producer']
+  readonly #pending = new Pending()
+  readonly #cost = new FillingCost()
+  readonly #fillingLimitMs: number
   #phase: Phase = { at: 'doubt', from: 0, why: 'the start' }
-  #queue: Piece[] = []
-  #flying: Piece[] = []
+  #filling: { to: Offset } | undefined
   #proven = false
   #ending: KmigError | undefined
-  /** The source's log start: where records begin on both sides. */
+  /** The source's log start: where records begin. */
   start: Offset
+  map: OffsetMap
+  /** Why it is translated; empty if it is not. */
+  why: string
   anchor: Anchor
   /** Leader epoch of the target that the last check was made in. */
   epoch = -1
-  /** Every offset before this is on the target. */
-  acked: Offset
-  /** The next source offset to ask for. */
+  /** How far the copy is. */
+  place: Place
+  /** The next source offset to ask for, and the data records before it. */
   wanted: Offset
+  wantedOrdinal: bigint
   /** Grows when what was asked for no longer fits; answers to older questions are dropped. */
   generation = 0
   /** The source's log end (high watermark) and last stable offset, as of the last answer. */
@@ -103,20 +74,25 @@ export class Lane {
     /** Latest time of the records of the last batch that landed, ms since 1970. */
     record: number | undefined
   } = { began: undefined, landed: undefined, record: undefined }
-  /** Bytes that are held for it. */
-  held = 0
   /** Doubts since a batch last landed. */
   setbacks = 0
+  /** Whether it is its turn to pad. */
+  #pads = false
 
-  constructor({ topic, partition, start, anchor, producer }: LaneOptions) {
+  constructor({ topic, partition, start, anchor, producer, map, why, policy, fillingLimitMs }: LaneOptions) {
     this.topic = topic
     this.partition = partition
     this.where = `${topic}-${partition}`
     this.start = start
+    this.map = map ?? new OffsetMap({ translated: false, start })
+    this.why = why ?? ''
+    this.policy = policy ?? 'auto'
     this.anchor = anchor
-    this.acked = anchor.offset
-    this.wanted = anchor.offset
+    this.place = placeOf(this.map, { ordinal: anchor.ordinal, target: anchor.offset })
+    this.wanted = this.place.source
+    this.wantedOrdinal = anchor.ordinal
     this.#producer = producer
+    this.#fillingLimitMs = fillingLimitMs ?? FILLING_LIMIT_MS
   }
 
   get phase(): Phase {
@@ -125,40 +101,62 @@ export class Lane {
   get stopped(): KmigError | undefined {
     return this.#phase.at === 'stopped' ? this.#phase.error : undefined
   }
+  /** Every source offset before this is across. */
+  get acked(): Offset {
+    return this.place.source
+  }
+  /** Bytes that are held for it. */
+  get held(): number {
+    return this.#pending.bytes
+  }
   /** Requests whose answer has not come. */
   get flying(): number {
-    return this.#flying.length
+    return this.#pending.flying + (this.#filling ? 1 : 0)
   }
   get lag(): bigint | undefined {
     return this.sourceEnd === undefined ? undefined : this.sourceEnd - this.acked
   }
+  /** Where the target's log begins. */
+  get targetStart(): Offset {
+    return this.map.beginning.translated ? Offset(0n) : this.start
+  }
+  /** Whether holes may vanish within batches, as their records stand elsewhere anyway. */
+  get squeezes(): boolean {
+    return this.map.translated
+  }
 
-  stampOf(base: bigint): ProducerStamp {
+  stampOf(ordinal: bigint): ProducerStamp {
     return {
       producerId: this.#producer.id,
       producerEpoch: this.#producer.epoch,
-      baseSequence: sequenceOf(base),
+      baseSequence: sequenceOf(ordinal),
     }
   }
 
-  /** What a fetch brought, in order. `ending`: the partition can't go on after these, and stops when they have landed. */
-  offer(items: readonly (Piece | Hole)[], next: Offset, ending?: KmigError): void {
-    this.wanted = next
-    if (ending) this.#ending = ending
-    const first = items.find(item => item.kind === 'hole')
-    if (first) {
-      this.#ending = holeIn(this.where, first)
-      this.wanted = first.from
-    }
+  /**
+   * What a fetch brought, in order, up to source offset `next`, before which stand `ordinal` data records. `ending`: the
+   * partition can't go on after these, and stops when they have landed.
+   */
+  offer(
+    items: readonly Item[],
+    { next, ordinal }: { next: Offset; ordinal: bigint },
+    ending?: KmigError,
+  ): void {
+    let [holes, offsets] = [0, 0n]
     for (const item of items) {
-      if (item.kind === 'hole') continue
-      if (first && item.base > first.from) item.done?.()
-      else {
-        this.#queue.push(item)
-        this.held += item.bytes.length
+      this.#pending.push(item)
+      for (const gap of gapsIn(item)) {
+        this.map.gap(gap)
+        holes++
+        offsets += gap.to - gap.from
       }
     }
-    this.#endIfDone()
+    this.#cost.met({ holes, offsets, span: next - this.wanted })
+    this.wanted = next
+    this.wantedOrdinal = ordinal
+    if (ending) this.#ending = ending
+    this.#chooseMode()
+    this.#advance()
   }
 
   /** Whether a fetcher should ask for more. */
@@ -172,7 +170,7 @@ export class Lane {
   }
   /** Whether a batch could be sent now. */
   get ready(): boolean {
-    return this.open && this.#queue.length > 0 && this.#flying.length < (this.#proven ? PIPELINE : 1)
+    return this.#next !== undefined
   }
 
   /** Whether `acked` is certain: what the target holds has been checked, and nothing stands before the records. */
@@ -181,54 +179,64 @@ export class Lane {
   }
   /** Whether it holds no batch that is still to land. */
   get idle(): boolean {
-    return this.#queue.length + this.#flying.length === 0
+    return this.#pending.length + this.flying === 0
+  }
+  /** Whether something must be kept in the state before it can go on. */
+  get keeps(): boolean {
+    return this.map.bar !== undefined && this.#phase.at !== 'stopped'
+  }
+
+  get #next(): Piece | undefined {
+    if (!this.open || this.#filling || this.#pending.flying >= (this.#proven ? PIPELINE : 1)) return undefined
+    const piece = this.#pending.next(hole => this.#fills(hole))
+    return piece && this.#kept(piece.end) ? piece : undefined
+  }
+  #kept(end: Offset): boolean {
+    return this.map.bar === undefined || end <= this.map.bar
+  }
+  /** Whether a hole is filled: it lies where offsets are identical. */
+  #fills({ from }: Hole): boolean {
+    const [first] = this.map.shifts
+    return first === undefined || from < first.source
   }
 
   /** Bytes of the batch that `take` would give. */
   get nextBytes(): number {
-    return this.#queue[0]?.bytes.length ?? 0
+    return this.#next?.bytes.length ?? 0
   }
 
   take(): Piece {
-    const piece = this.#queue.shift()
+    const piece = this.#next
     if (!piece) throw bug(`${this.where}: nothing to take`)
-    this.#flying.push(piece)
+    this.#pending.sent(piece)
     return piece
   }
 
   /** The target took a batch. `at` must be the offset that was predicted; FOREIGN_WRITE stops the partition. */
   landed(piece: Piece, at: bigint): void {
-    const index = this.#flying.indexOf(piece)
+    const index = this.#pending.came(piece)
     if (index < 0) return // it was given up by a doubt, which reads back what became of it
-    this.#flying.splice(index, 1)
-    this.#release(piece)
+    this.#pending.release(piece)
     if (this.#phase.at === 'stopped') return
-    if (at !== piece.base) {
-      this.stop(
-        new KmigError(
-          'FOREIGN_WRITE',
-          `${this.where}: a batch meant for offset ${piece.base} landed at ${at}: somebody else writes to the target`,
-          {
-            try: [
-              'find the writer and stop it',
-              `delete topic ${this.topic} on the target and start the mirror again: it is copied anew`,
-            ],
-          },
-        ),
-      )
+    const meant = this.map.targetOf(piece.ordinal)
+    if (at !== meant) {
+      const what = `a batch meant for offset ${meant} landed at ${at}`
+      // a marker of ours that was sent twice may stand there: reading back tells
+      if (this.map.runs.holes > 0n) this.doubt(what)
+      else this.stop(strangeWrite(this, `${what}: somebody else writes to the target`))
       return
     }
     this.#count(piece)
     this.times.landed = performance.now()
-    if (!this.open) return // the read-back moves `acked`
+    if (!this.open) return // the read-back moves the place
     if (index > 0) {
       this.stop(bug(`${this.where}: answers out of order at ${at}`))
       return
     }
     this.#proven = true
     this.setbacks = 0
-    this.acked = Offset(piece.base + BigInt(piece.count))
-    this.#endIfDone()
+    const count = BigInt(piece.count)
+    this.#arrive({ ordinal: piece.ordinal + count, target: Offset(at + count) })
     if (this.#phase.at !== 'padding') return
     if (this.acked === this.start) this.#phase = { at: 'trimming' }
     else this.#pad()
@@ -236,16 +244,80 @@ export class Lane {
 
   /** The answer to a batch did not come, or was an error that says nothing of what the log holds. */
   lost(piece: Piece, why: string): void {
-    const index = this.#flying.indexOf(piece)
-    if (index < 0) return
-    this.#flying.splice(index, 1)
+    if (this.#pending.came(piece) < 0) return
     if (this.#phase.at === 'stopped') {
-      this.#release(piece)
+      this.#pending.release(piece)
       return
     }
-    this.#queue.unshift(piece)
-    this.#queue.sort((a, b) => (a.base < b.base ? -1 : 1)) // answers of a lost connection come in any order
+    this.#pending.back(piece)
     this.doubt(why)
+  }
+
+  /** How many markers may be written now: the hole in front is kept, and nothing is under way. */
+  get fillable(): bigint {
+    const { head } = this.#pending
+    const may = this.sure && this.flying === 0 && head?.kind === 'hole' && this.#fills(head)
+    return may && this.#kept(head.to) ? head.to - head.from : 0n
+  }
+  /** So many markers are under way. */
+  fill(markers: number): void {
+    if (BigInt(markers) > this.fillable) throw bug(`${this.where}: ${markers} markers for ${this.fillable}`)
+    this.#filling = { to: Offset(this.acked + BigInt(markers)) }
+  }
+  /** The markers were taken, and the target's log ends at `end` now. */
+  filled(end: bigint): void {
+    const filling = this.#filling
+    this.#filling = undefined
+    if (!filling || !this.sure) return
+    if (end !== filling.to) {
+      this.doubt(`the target ends at ${end} after markers up to ${filling.to}`)
+      return
+    }
+    this.counts.filled += filling.to - this.acked
+    this.setbacks = 0
+    this.#arrive({ ordinal: this.place.ordinal, target: filling.to })
+    this.#chooseMode()
+    this.#advance()
+  }
+  /** The target takes no markers of this mirror: none was written. */
+  fillDenied(why: KmigError): void {
+    this.#filling = undefined
+    if (this.policy === 'identical') this.stop(why)
+    else this.translate(why.message)
+  }
+  /** What became of the markers is not known. */
+  unfilled(why: string): void {
+    this.#filling = undefined
+    this.doubt(why)
+  }
+
+  /** From the first hole that is still to be filled on, records stand elsewhere than on the source. */
+  translate(why: string): void {
+    const hole = this.#filling ? undefined : this.#pending.firstHole
+    if (!hole || !this.#fills(hole)) return
+    this.why = why
+    this.map.shift({ source: hole.from, ordinal: this.map.runs.ordinalAt(hole.from), target: hole.from })
+    this.#advance()
+  }
+  #chooseMode(): void {
+    if (this.map.translated || this.policy === 'identical') return
+    const ahead = (this.sourceStable ?? this.wanted) - this.wanted
+    const why =
+      this.policy === 'translated' ? '--offsets translated' : this.#cost.tooLong(ahead, this.#fillingLimitMs)
+    if (why !== undefined) this.translate(why)
+    if (ahead <= 0n && this.#pending.length === 0) this.#cost.caughtUp()
+  }
+
+  #arrive(at: Omit<Place, 'source'>): void {
+    this.place = placeOf(this.map, at)
+    this.#advance()
+  }
+  /** Passes holes that need no filling. */
+  #advance(): void {
+    this.place = placeOf(this.map, this.place)
+    for (const piece of this.#pending.passed(this.place))
+      throw bug(`${this.where}: ${piece.base} was passed unsent`)
+    this.#endIfDone()
   }
 
   doubt(why: string): void {
@@ -260,7 +332,7 @@ export class Lane {
   letGo(): void {
     const { phase } = this
     const lasts = phase.at === 'doubt' && performance.now() - phase.from > LASTING_MS
-    if (lasts && this.flying === 0 && this.#queue.length > 0) this.#drop()
+    if (lasts && this.flying === 0 && this.#pending.length > 0) this.#drop()
   }
 
   stop(error: KmigError): void {
@@ -270,37 +342,60 @@ export class Lane {
   }
 
   /**
-   * Ends a doubt: the target's log was read back up to its end and holds our chain only. Batches that had landed leave;
-   * the rest keep their bounds (MIRROR.md 5.5). An end that fits no bound makes the lane ask the source again.
+   * Ends a doubt: the target's log was read back up to its end and holds our chain only, `ordinal` records. Batches that
+   * had landed leave; the rest keep their bounds (MIRROR.md 5.5). An end that fits no bound makes the lane ask the source
+   * again. `shifts`: markers of ours were found that should not be there.
    */
-  settled(end: Offset, epoch: number): void {
+  settled({ end, ordinal, shifts = [] }: Settled, epoch: number): void {
     if (this.#phase.at === 'stopped') return
-    if (this.#flying.length > 0)
-      throw bug(`${this.where}: settled with ${this.#flying.length} batches under way`)
-    this.epoch = epoch
-    this.anchor = { offset: end, epoch }
-    while (this.#queue[0] && this.#queue[0].base + BigInt(this.#queue[0].count) <= end) {
-      const piece = this.#queue.shift()
-      if (!piece) break
-      this.#count(piece)
-      this.#release(piece)
+    if (this.flying > 0) throw bug(`${this.where}: settled with ${this.flying} requests under way`)
+    if (shifts.length > 0 && this.policy === 'identical') {
+      this.stop(notIdentical(this, shifts))
+      return
     }
-    if (!this.#followsOn(end)) {
+    for (const shift of shifts) this.map.shift(shift)
+    if (shifts[0]) this.why ||= `a control record landed twice at offset ${shifts[0].target - 1n}`
+    this.epoch = epoch
+    this.anchor = { offset: end, ordinal, epoch }
+    const gone = this.map.forgets(end)
+    const place = placeOf(this.map, { ordinal, target: end })
+    for (const piece of this.#pending.passed(place)) {
+      this.#count(piece)
+      this.#pending.release(piece)
+    }
+    if (gone || this.#pending.length === 0 || !this.#pending.follows(place, this.wanted)) {
       this.#drop()
       this.#ending = undefined
-      this.wanted = end
+      this.map.cut(place.source, end)
     }
-    this.acked = end
+    this.place = placeOf(this.map, { ordinal, target: end })
+    if (this.#pending.length === 0) {
+      this.wanted = this.place.source
+      this.wantedOrdinal = ordinal
+    }
     this.#goOn()
-    this.#endIfDone()
+    this.#chooseMode()
+    this.#advance()
   }
 
-  /** From `acked` on: padding up to the start, then its deletion, then records. The first batch goes alone. */
+  /** From the place on: padding up to the start, then its deletion, then records. The first batch goes alone. */
   #goOn(): void {
     this.#proven = false
-    this.#phase = { at: this.acked < this.start ? 'padding' : this.start > 0n ? 'trimming' : 'copying' }
-    if (this.#phase.at === 'padding') this.#pad()
+    this.#pads = false
+    const begins = this.targetStart
+    this.#phase = { at: this.place.target < begins ? 'padding' : begins > 0n ? 'trimming' : 'copying' }
     if (this.#phase.at === 'copying') this.times.began ??= performance.now()
+  }
+
+  /** Whether it waits for its turn to pad, and whether it has it. */
+  get padding(): 'waits' | 'pads' | undefined {
+    return this.#phase.at !== 'padding' ? undefined : this.#pads ? 'pads' : 'waits'
+  }
+  /** Its turn to pad has come. */
+  startPadding(): void {
+    if (this.padding !== 'waits') return
+    this.#pads = true
+    this.#pad()
   }
 
   /** Padding is gone from the target: records can follow. The first goes alone, as after any doubt. */
@@ -320,7 +415,7 @@ export class Lane {
     if (this.#phase.at === 'out-of-range') this.#phase = { at: 'copying' }
   }
 
-  /** The source's log start moved on while nothing but padding is on the target: it will be padded on to there. */
+  /** The source's log start moved on while no record is on the target: the copy will begin there. */
   startMoves(to: Offset): void {
     if (this.#phase.at !== 'out-of-range') return
     this.#drop()
@@ -330,31 +425,25 @@ export class Lane {
   startMoved(): void {
     if (this.#phase.at !== 'moving') return
     this.start = this.#phase.to
-    this.wanted = this.acked
+    if (this.map.beginning.translated) this.map = new OffsetMap({ translated: true, start: this.start })
+    this.place = placeOf(this.map, this.place)
+    this.wanted = this.place.source
+    this.wantedOrdinal = this.place.ordinal
     this.#goOn()
   }
 
   /** Whether the target holds nothing but padding (or nothing at all) yet. */
   get holdsOnlyPadding(): boolean {
-    return this.acked <= this.start
-  }
-
-  #release(piece: Piece): void {
-    this.held -= piece.bytes.length
-    piece.done?.()
+    return this.place.target <= this.targetStart
   }
 
   #pad(): void {
-    let base: bigint = this.wanted
-    while (this.#queue.length < PADS_AHEAD && base < this.start) {
-      const count = Number(this.start - base < BigInt(PAD_RECORDS) ? this.start - base : BigInt(PAD_RECORDS))
-      const bytes = padBatch(count, this.stampOf(base))
-      const piece = { bytes, base: Offset(base), count, end: Offset(base + BigInt(count)), ordinal: base }
-      this.#queue.push({ kind: 'piece', ...piece, how: 'passed', batches: 0 })
-      this.held += bytes.length
-      base = piece.end
+    const most = PADS_AHEAD - this.#pending.length
+    for (const pad of padsUp({ from: this.wanted, to: this.start, most, stamp: at => this.stampOf(at) })) {
+      this.#pending.push(pad)
+      this.wanted = pad.end
+      this.wantedOrdinal = pad.end
     }
-    this.wanted = Offset(base)
   }
 
   #count(piece: Piece): void {
@@ -369,22 +458,11 @@ export class Lane {
   }
 
   #endIfDone(): void {
-    if (this.#ending && this.#queue.length + this.#flying.length === 0 && this.#phase.at === 'copying')
-      this.stop(this.#ending)
-  }
-
-  /** Whether what is held goes on at `end` without a gap: one that landed in doubt may be gone from the target again. */
-  #followsOn(end: bigint): boolean {
-    let at = end
-    for (const { base, count } of this.#queue) {
-      if (base !== at) return false
-      at += BigInt(count)
-    }
-    return at === this.wanted
+    if (this.#ending && this.idle && this.#phase.at === 'copying') this.stop(this.#ending)
   }
 
   #drop(): void {
     this.generation++
-    for (const piece of this.#queue.splice(0)) this.#release(piece)
+    this.#pending.drop()
   }
 }

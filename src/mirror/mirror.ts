@@ -1,15 +1,16 @@
 import { join } from 'node:path'
 import { releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
-import { type During, isKmigError, KmigError, LockFile, messageOf, Offset, sleep } from '../kit/index.ts'
+import { type During, isKmigError, KmigError, LockFile, messageOf, type Offset, sleep } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, syncGroups, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
 import { batchLimit } from './follow-configs.ts'
-import { Lane } from './lane.ts'
+import type { Lane } from './lane.ts'
 import { type Memory, memoryOf } from './memory.ts'
 import { metricsText, serveMetrics } from './metrics.ts'
+import { newLane } from './new-lane.ts'
 import type { MirrorOptions } from './options.ts'
 import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
 import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
@@ -17,6 +18,12 @@ import { type Meter, meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
+
+const boundsOf = ({ targetStart, map, place: { source, target } }: Lane) => ({
+  start: targetStart,
+  end: target,
+  image: (offset: Offset) => map.toTarget(offset, source),
+})
 
 /** What Kafka takes in a topic's name. */
 const NAME = /^[\w.-]{1,200}$/
@@ -120,9 +127,9 @@ export class Mirror implements AsyncDisposable {
   }
 
   async #replan(): Promise<void> {
-    const { topics, exclude, signal } = this.#options
+    const { topics, exclude, offsets, signal } = this.#options
     const { source, target } = this
-    const planned = await planTopics({ source, target, state: this.#state, topics, exclude, signal })
+    const planned = await planTopics({ source, target, state: this.#state, topics, exclude, offsets, signal })
     this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }
 
@@ -171,13 +178,18 @@ export class Mirror implements AsyncDisposable {
         source: this.source,
         target: this.target,
         lanes: this.#lanes,
-        producers: new Set([identity.producerId]),
         brakes: this.#brakes,
         memory: this.#memory,
+        ids: {
+          data: new Set([identity.producerId]),
+          control: new Set([identity.controlProducerId, ...identity.formerControlIds]),
+        },
+        control: { id: identity.controlProducerId, epoch: identity.controlProducerEpoch },
         topicIds,
         batchLimits,
         chosen: topicChooser(this.#options),
         persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
+        persistMaps: async (lanes, during) => await this.#state?.setMaps(lanes, { signal: during }),
         persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
         follow: async (found, { configs }) => {
           await follower.topics(found)
@@ -212,22 +224,8 @@ export class Mirror implements AsyncDisposable {
     this.#resources.use(await serveMetrics(metrics, text))
   }
 
-  #lane(
-    topic: string,
-    partition: number,
-    state: TopicState | undefined,
-    { producerId, producerEpoch }: Identity,
-  ): Lane {
-    const start = state?.starts[partition] ?? Offset(0n)
-    const anchor = this.#state?.anchor(`${topic}-${partition}`) ?? {
-      offset: Offset(0n),
-      epoch: -1,
-      source: -1,
-    }
-    const producer = { id: producerId, epoch: producerEpoch }
-    const lane = new Lane({ topic, partition, start, anchor, producer })
-    lane.sourceEpochs.resume(anchor)
-    return lane
+  #lane(topic: string, partition: number, now: TopicState | undefined, identity: Identity): Lane {
+    return newLane({ topic, partition, now, state: this.#state, identity, options: this.#options })
   }
 
   async #keepStarts(lanes: readonly Lane[], during: During): Promise<void> {
@@ -270,9 +268,7 @@ export class Mirror implements AsyncDisposable {
   /** Copies group offsets as far as the records are copied. */
   async syncGroups(): Promise<GroupReport> {
     const bounds = new Map(
-      this.#lanes
-        .filter(lane => lane.sure || lane.stopped)
-        .map(lane => [lane.where, { start: lane.start, end: lane.acked }]),
+      this.#lanes.filter(lane => lane.sure || lane.stopped).map(lane => [lane.where, boundsOf(lane)]),
     )
     const mirrored = new Set(this.#lanes.map(({ topic }) => topic))
     this.#groups = await syncGroups({

@@ -1,6 +1,7 @@
 import type { ClusterAddress } from '../kafka/index.ts'
 import type { During, HostPort } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
+import type { OffsetsPolicy } from './filling.ts'
 
 /** What a mirror is of. */
 export type MirrorOptions = During<MirrorEvent> & {
@@ -17,6 +18,10 @@ export type MirrorOptions = During<MirrorEvent> & {
   stateDir: string
   /** Takes the lock before looking: for those who start what they have opened at once. Default: the start takes it. */
   own?: boolean | undefined
+  /** How offsets are kept; default `auto`: identical while filling holes does not take too long. */
+  offsets?: OffsetsPolicy | undefined
+  /** What filling the holes of one partition may take, in ms, before `auto` translates it. Default 10 minutes. */
+  fillingLimitMs?: number | undefined
   /** Padding of more offsets than this on one partition needs consent. */
   paddingLimit?: bigint | undefined
   /** Bytes of record batches a second, over all partitions; default no limit. */

@@ -10,6 +10,7 @@ import {
   type TopicMetadata,
 } from '../kafka/index.ts'
 import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
+import type { OffsetsPolicy } from './filling.ts'
 import type { CutoverState, MirrorState, TopicState } from './state.ts'
 
 /** What a mirror would do, or does. */
@@ -34,6 +35,10 @@ export type PartitionPlan = {
   copied: Offset | undefined
   /** Offsets that empty records must fill before the first record, 0.6 byte each for a moment. */
   padding: bigint
+  /** How its offsets stand; `translated`: at other offsets on the target, exactly mapped. */
+  mode: 'identical' | 'translated'
+  /** Why it is translated. */
+  modeWhy?: string
   /** It has no leader on the source now: it is followed once it has one again, from where its log begins then. */
   waiting?: true
 }
@@ -59,6 +64,8 @@ export type PlanOptions = During & {
   state: MirrorState | undefined
   topics?: readonly string[] | undefined
   exclude?: readonly string[] | undefined
+  /** How the offsets of what is not mirrored yet are kept. */
+  offsets?: OffsetsPolicy | undefined
   /** Plans these topics of the source and looks at no others. */
   only?: readonly string[] | undefined
   /** What the target's topics have by default, where it is known already. */
@@ -89,6 +96,7 @@ export const planTopics = async ({
   topics,
   exclude,
   only,
+  offsets,
   signal,
   ...given
 }: PlanOptions): Promise<TopicPlan[]> => {
@@ -133,12 +141,41 @@ export const planTopics = async ({
         const start = Offset(first ?? 0n)
         const done = copied(partition)
         const goal = known?.starts[partition] ?? start
-        const padding = goal > (done ?? 0n) ? goal - (done ?? 0n) : 0n
+        const mode = modeOf(at, { state, known, partition, offsets })
+        const pads = goal > (done ?? 0n) && !(mode.mode === 'translated' && !mode.later)
+        const padding = pads ? goal - (done ?? 0n) : 0n
         const end = Offset(ends.get(at)?.offset ?? 0n)
-        return { partition, start, end, copied: done, padding, ...(first === undefined && { waiting: true }) }
+        const how = { mode: mode.mode, ...(mode.why !== undefined && { modeWhy: mode.why }) }
+        return {
+          partition,
+          start,
+          end,
+          copied: done,
+          padding,
+          ...how,
+          ...(first === undefined && { waiting: true }),
+        }
       }),
     }
   })
+}
+
+/** How a partition's offsets stand, or will from its first record on. `later`: it began identical. */
+const modeOf = (
+  where: string,
+  {
+    state,
+    known,
+    partition,
+    offsets,
+  }: Pick<PlanOptions, 'state' | 'offsets'> & { known: TopicState | undefined; partition: number },
+): { mode: PartitionPlan['mode']; why?: string | undefined; later?: boolean } => {
+  const isKnown = known?.starts[partition] !== undefined
+  const why = '--offsets translated'
+  if (isKnown && known.translated.includes(partition)) return { mode: 'translated', why }
+  if (!isKnown) return offsets === 'translated' ? { mode: 'translated', why } : { mode: 'identical' }
+  const shifted = state?.shiftsOf(where)
+  return shifted ? { mode: 'translated', why: shifted.why, later: true } : { mode: 'identical' }
 }
 
 /** A partition that nobody leads waits; whatever else keeps its offsets back is the operator's to know. */

@@ -194,7 +194,11 @@ export const prepareTopics = async ({
     const { final, held } = known
       ? await alignConfigs({ target, topic, known: keepLimit(known, limits.get(topic)), configs, signal, on })
       : keepLimit(configs, limits.get(topic))
-    const translated = known?.translated ?? []
+    const translated = partitions
+      .filter(({ partition, mode }) =>
+        known?.starts[partition] === undefined ? mode === 'translated' : known.translated.includes(partition),
+      )
+      .map(({ partition }) => partition)
     const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
     states.set(topic, { sourceId, targetId: id, starts, translated, final, held })
   }

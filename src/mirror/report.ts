@@ -5,8 +5,11 @@ import type { Lane } from './lane.ts'
 export type PartitionReport = {
   topic: string
   partition: number
-  /** `identical`: every record has the offset it has on the source. */
-  mode: 'identical'
+  /** `identical`: every record has the offset it has on the source; `translated`: those from `translatedFrom` on have others. */
+  mode: 'identical' | 'translated'
+  translatedFrom: bigint | undefined
+  /** Why it is translated. */
+  modeWhy: string | undefined
   start: bigint
   /** Every offset before this is on the target. */
   end: bigint
@@ -17,6 +20,11 @@ export type PartitionReport = {
   merged: number
   reencoded: number
   padded: bigint
+  /** Holes that were filled with control records. */
+  filled: bigint
+  /** Source offsets without a record, and stretches of offsets without a hole. */
+  holes: bigint
+  runs: number
   doubts: number
   stopped: { code: string; message: string; try: readonly string[]; exit: Exit } | undefined
 }
@@ -37,15 +45,19 @@ export type MirrorReport = {
 }
 
 export const partitionReport = (lane: Lane): PartitionReport => {
-  const { topic, partition, start, acked, sourceEnd, counts, stopped } = lane
+  const { topic, partition, start, acked, sourceEnd, counts, stopped, map, why } = lane
   return {
     topic,
     partition,
-    mode: 'identical',
+    mode: map.translated ? 'translated' : 'identical',
+    translatedFrom: map.shifts[0]?.source,
+    modeWhy: map.translated ? why : undefined,
     start,
     end: acked,
     sourceEnd,
     ...counts,
+    holes: map.runs.holes,
+    runs: map.runs.runs,
     stopped: stopped && {
       code: stopped.code,
       message: stopped.message,

@@ -3,11 +3,11 @@ import { type During, inFlight, isKmigError, KmigError, messageOf, Offset, sleep
 import type { MirrorEvent } from './events.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import type { Lane } from './lane.ts'
-import { readBack } from './read-back.ts'
+import { type ProducerIds, readBack } from './read-back.ts'
 
 export type SettleOptions = During<MirrorEvent> & {
   target: Cluster
-  producers: ReadonlySet<bigint>
+  ids: ProducerIds
   /** Topics on the target, as they were when the mirror made them. */
   targets: Identities
 }
@@ -76,9 +76,11 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
     SCANS_AT_ONCE,
     async ({ lane, epoch, from, to, first }, signal) => {
       try {
-        const wrong = await readBack({ target, lane, producers: o.producers, from, to, first, signal })
-        if (wrong) lane.stop(wrong)
-        else lane.settled(to, epoch)
+        const start =
+          from === lane.anchor.offset ? lane.anchor : { offset: from, ordinal: lane.map.ordinalAt(from) }
+        const found = await readBack({ target, lane, ids: o.ids, from: start, to, first, signal })
+        if (found instanceof KmigError) lane.stop(found)
+        else lane.settled(found, epoch)
       } catch (e) {
         if (!isKmigError(e, 'DISCONNECTED', 'TIMEOUT', 'UNREACHABLE')) throw e
         o.on?.({ kind: 'warning', where: lane.where, text: `read-back is tried again: ${messageOf(e)}` })
@@ -102,23 +104,23 @@ export const trim = async (lanes: readonly Lane[], { target, on, signal }: Settl
   const before = await target.listOffsets(asks, { ...ASK, signal })
   const padded = lanes.filter(lane => {
     const at = before.get(lane.where)
-    return at !== undefined && at.offset < lane.start
+    return at !== undefined && at.offset < lane.targetStart
   })
   if (padded.length > 0) {
     await target.deleteRecords(
-      padded.map(({ topic, partition, start }) => ({ topic, partition, offset: start })),
+      padded.map(({ topic, partition, targetStart }) => ({ topic, partition, offset: targetStart })),
       { ...ASK, signal },
     )
   }
   const after = padded.length > 0 ? await target.listOffsets(asks, { ...ASK, signal }) : before
   for (const lane of lanes) {
     const at = after.get(lane.where)
-    if (at === undefined || at.offset < lane.start) continue
-    if (at.offset > lane.start)
+    if (at === undefined || at.offset < lane.targetStart) continue
+    if (at.offset > lane.targetStart)
       on?.({
         kind: 'warning',
         where: lane.where,
-        text: `the target starts at ${at.offset}, the copy at ${lane.start}: records were deleted on the target`,
+        text: `the target starts at ${at.offset}, the copy at ${lane.targetStart}: records were deleted on the target`,
       })
     lane.trimmed()
   }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
+import { placeOf } from './place.ts'
 
 const whole = z.string().regex(/^-?\d+$/)
 const offset = z
@@ -61,8 +62,10 @@ export type CutoverState = z.output<typeof cutoverState>
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
 
-const anchorOf = ({ anchor, sourceEpochs }: Lane): unknown =>
-  text({ ...anchor, source: sourceEpochs.before(anchor.offset) })
+const anchorOf = ({ anchor, map, sourceEpochs }: Lane): unknown => {
+  const { source } = placeOf(map, { ordinal: anchor.ordinal, target: anchor.offset })
+  return text({ ...anchor, source: sourceEpochs.before(source) })
+}
 
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
 export class MirrorState {
@@ -87,6 +90,11 @@ export class MirrorState {
     return this.#read(`anchor/${where}`, anchorState)
   }
 
+  /** Where a partition's records stand elsewhere, and why; undefined if they never did. */
+  shiftsOf(where: string): z.output<typeof shiftsState> | undefined {
+    const kept = this.#read(`shifts/${where}`, shiftsState)
+    return kept && kept.shifts.length > 0 ? kept : undefined
+  }
   /** What is kept of a partition's holes and shifts. */
   map(where: string, beginning: Beginning): { map: OffsetMap; why: string | undefined } {
     const texts: string[] = []
@@ -94,7 +102,7 @@ export class MirrorState {
       text = this.#read(`map/${where}/${texts.length}`, z.string())
       if (text === undefined) break
     }
-    const kept = this.#read(`shifts/${where}`, shiftsState)
+    const kept = this.shiftsOf(where)
     const runs = mapOf(OffsetMap.baseOf(beginning), texts, where)
     const map = new OffsetMap(beginning, { runs, shifts: kept?.shifts ?? [], chunks: texts.length })
     return { map, why: kept?.why }

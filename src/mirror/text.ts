@@ -16,6 +16,8 @@ export const eventText = (event: MirrorEvent): string | undefined => {
       return `NOT MIRRORED ${event.topic}: ${event.why}`
     case 'stopped':
       return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
+    case 'translated':
+      return `${event.where}: offsets are translated from source offset ${event.from} on: ${event.why}`
     case 'warning':
       return `warning: ${event.where}: ${event.text}`
     case 'caught-up':
@@ -66,6 +68,13 @@ const lagText = ({ lag, lagBytes, lagMs, etaMs }: MirrorProgress): string =>
     ...(etaMs !== undefined ? [`ETA ${formatDuration(etaMs)}`] : []),
   ].join(', ')
 
+const modes = (partitions: MirrorReport['partitions']): string => {
+  const translated = partitions.filter(({ mode }) => mode === 'translated').length
+  const filled = partitions.reduce((sum, each) => sum + each.filled, 0n)
+  const identical = `${plural(partitions.length - translated, 'partition')} with identical offsets`
+  return `${identical}${translated > 0 ? `, ${translated} translated` : ''}${filled > 0n ? `, ${plural(filled, 'hole')} filled` : ''}`
+}
+
 /** The report for people. */
 export const reportText = (report: MirrorReport): string => {
   const { name, source, target, ms, copyMs, records, bytes, partitions, refused, groups: moved } = report
@@ -80,10 +89,15 @@ export const reportText = (report: MirrorReport): string => {
   return [
     `mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId})`,
     `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)}${copyMs > 0 ? `, copied at ${formatRate(bytes, copyMs)}` : ''}`,
-    `  ${plural(partitions.length, 'partition')} with identical offsets; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
+    `  ${modes(partitions)}; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
     `  group offsets: ${count('committed')} copied, ${count('unchanged', 'renewed')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
     ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),
     ...refused.map(({ topic, why }) => `  NOT MIRRORED ${topic}: ${why}`),
+    ...partitions.flatMap(({ topic, partition: p, translatedFrom, modeWhy }) =>
+      translatedFrom === undefined
+        ? []
+        : [`  translated ${topic}-${p} from offset ${translatedFrom} on: ${modeWhy}`],
+    ),
     ...(behind.length > 0 ? [`  ${plural(behind.length, 'partition')} not caught up`] : []),
     ...stops.flatMap(({ topic, partition: p, end, stopped: why }) => [
       `  STOPPED ${topic}-${p} at offset ${end}: ${why?.code}: ${why?.message}`,
@@ -98,6 +112,9 @@ const waiting = (partitions: TopicPlan['partitions']): string[] => {
     ? [`       waiting for a leader on the source: partition ${which.join(', ')}; followed once there is one`]
     : []
 }
+
+const modesOf = (partitions: TopicPlan['partitions']): string =>
+  [...new Set(partitions.map(({ mode }) => mode))].join(' and ') || 'identical'
 
 const topicLines = ({
   topic,
@@ -118,7 +135,7 @@ const topicLines = ({
       ? ` (the source has ${sourceReplicationFactor}; the target has fewer brokers)`
       : ''
   return [
-    `${action.padEnd(6)} ${topic}: ${plural(partitions.length, 'partition')}, ${plural(replicationFactor, 'replica')}${fewer}, ${plural(left, 'offset')} to copy, identical offsets${padding > 0n ? ` (${formatCount(padding)} offsets of padding)` : ''}`,
+    `${action.padEnd(6)} ${topic}: ${plural(partitions.length, 'partition')}, ${plural(replicationFactor, 'replica')}${fewer}, ${plural(left, 'offset')} to copy, ${modesOf(partitions)} offsets${padding > 0n ? ` (${formatCount(padding)} offsets of padding)` : ''}`,
     ...(why ? [`       ${why}`] : []),
     ...waiting(partitions),
     ...Object.entries(configs.final).map(

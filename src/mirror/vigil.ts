@@ -1,5 +1,4 @@
 import type { Cluster } from '../kafka/index.ts'
-import { Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 
 /** One try: what can't be told now is a doubt. */
@@ -15,7 +14,7 @@ export type VigilOptions = { target: Cluster; lanes: readonly Lane[]; signal: Ab
 export const vigil = async ({ target, lanes, signal }: VigilOptions): Promise<void> => {
   const watched = lanes
     .filter(lane => lane.open)
-    .map(lane => ({ lane, acked: lane.acked, epoch: lane.epoch }))
+    .map(lane => ({ lane, place: lane.place, still: lane.flying === 0, epoch: lane.epoch }))
   if (watched.length === 0) return
   const ends = await target.epochEnds(
     watched.map(({ lane: { topic, partition }, epoch }) => ({
@@ -26,15 +25,16 @@ export const vigil = async ({ target, lanes, signal }: VigilOptions): Promise<vo
     })),
     { ...ASK, signal },
   )
-  for (const { lane, acked, epoch } of watched) {
+  for (const { lane, place, still, epoch } of watched) {
     if (!lane.open || lane.epoch !== epoch) continue
+    const { target: acked, ordinal } = place
     const end = ends.get(lane.where)
-    if (end?.kind === 'end' && end.endOffset >= acked) lane.anchor = { offset: Offset(acked), epoch }
-    else
-      lane.doubt(
-        end?.kind === 'end'
-          ? `the target ends at ${end.endOffset}, it had acknowledged ${acked}`
-          : 'whether the leader of the target is still the same could not be told',
-      )
+    if (end?.kind !== 'end')
+      lane.doubt('whether the leader of the target is still the same could not be told')
+    else if (end.endOffset < acked)
+      lane.doubt(`the target ends at ${end.endOffset}, it had acknowledged ${acked}`)
+    else if (end.endOffset > acked && still && lane.flying === 0 && lane.place === place)
+      lane.doubt(`the target ends at ${end.endOffset}, this mirror wrote up to ${acked}`)
+    else lane.anchor = { offset: acked, ordinal, epoch }
   }
 }

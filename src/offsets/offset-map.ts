@@ -94,6 +94,11 @@ export class OffsetMap {
     return fewer
   }
 
+  /** Whether a shift's place is not on a target that ends here. */
+  forgets(target: Offset): boolean {
+    return this.#shifts.some(shift => shift.target > target)
+  }
+
   /** What is to be kept, as of now; undefined if all is. */
   unkept(): Unkept | undefined {
     if (this.bar === undefined) return undefined

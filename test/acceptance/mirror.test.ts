@@ -205,28 +205,6 @@ servers('kmig mirror', () => {
   })
 
   describe('stops by name, and what came before stays', () => {
-    test('a transaction: HOLE names its offset, exit 7', async () => {
-      await make('transacted')
-      await write(old, 'transacted', values(0, 5))
-      const producer = kafkaJs({ brokers: clusters.old.bootstrap().split(',') }).producer({
-        transactionalId: 't1',
-        maxInFlightRequests: 1,
-        idempotent: true,
-      })
-      await producer.connect()
-      const transaction = await producer.transaction()
-      await transaction.send({ topic: 'transacted', messages: [{ value: 'x' }] })
-      await transaction.abort()
-      await producer.disconnect()
-      const report = await mirror('transacted')
-      expect(exitOf(report)).toBe(7)
-      expect(report.partitions[0]).toMatchObject({
-        end: 5n,
-        stopped: { code: 'HOLE', message: expect.stringContaining('transacted-0 offset 5') },
-      })
-      expect((await logOf(next, 'transacted', 0)).length).toBe(5)
-    })
-
     test('a foreign record on the target: FOREIGN_WRITE before anything follows it', async () => {
       await make('foreign', 2)
       for (const partition of [0, 1]) await write(old, 'foreign', values(0, 20), { partition })

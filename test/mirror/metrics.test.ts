@@ -44,7 +44,7 @@ test('each metric has its help and type, rows per topic, and names escaped', () 
   const lane = (topic: string, partition: number) => {
     const made = new Lane({
       ...{ topic, partition, start: Offset(0n), producer: { id: 1n, epoch: 0 } },
-      anchor: { offset: Offset(0n), epoch: -1 },
+      anchor: { offset: Offset(0n), ordinal: 0n, epoch: -1 },
     })
     made.sourceEnd = Offset(30n)
     made.sourceStable = Offset(25n)

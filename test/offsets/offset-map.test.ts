@@ -12,7 +12,7 @@ const steps = fc.array(
     kind: fc.constantFrom<Step['kind']>('records', 'gap', 'records', 'gap', 'stray', 'translate'),
     n: fc.integer({ min: 1, max: 5 }),
   }),
-  { maxLength: 30 },
+  { maxLength: 30, size: 'max' },
 )
 const beginnings = fc.record({ translated: fc.boolean(), start: fc.constantFrom(0n, 4n).map(Offset) })
 type World = { map: OffsetMap; log: Log; at: bigint; ordinal: bigint; start: Offset }

@@ -5,7 +5,10 @@ import { type Gap, mapOf, RunMap } from '../../src/offsets/index.ts'
 import { changedTexts, textOf } from '../../src/offsets/run-text.ts'
 
 /** Lengths of records and of the gap after them, in turn. */
-const shapes = fc.array(fc.tuple(fc.nat({ max: 6 }), fc.integer({ min: 1, max: 5 })), { maxLength: 60 })
+const shapes = fc.array(fc.tuple(fc.nat({ max: 6 }), fc.integer({ min: 1, max: 5 })), {
+  maxLength: 60,
+  size: 'max',
+})
 const base = fc.record({
   source: fc.constantFrom(0n, 7n, 2n ** 60n).map(Offset),
   ordinal: fc.constantFrom(0n, 3n, 2n ** 33n),
@@ -77,6 +80,7 @@ describe('a run map', () => {
         base,
         fc.array(fc.tuple(fc.nat({ max: 2 ** 40 }), fc.integer({ min: 1, max: 2 ** 40 })), {
           maxLength: 900,
+          size: 'max',
         }),
         fc.array(fc.tuple(fc.nat({ max: 900 }), fc.nat({ max: 900 })), { maxLength: 4 }),
         (begin, shape, steps) => {

@@ -1,0 +1,26 @@
+import { Flags } from '@oclif/core'
+import { KmigError } from '../kit/index.ts'
+import { FILLING_LIMIT_MS, OFFSETS } from '../mirror/index.ts'
+import { durationFlag } from './flags.ts'
+
+/** How the offsets of a copy are kept, and what that may cost. */
+export const offsetFlags = {
+  offsets: Flags.option({
+    summary:
+      'how offsets are kept; auto: identical while filling the holes of a partition is within --filling-limit',
+    options: OFFSETS,
+    default: 'auto',
+  })(),
+  'filling-limit': durationFlag({
+    summary: 'longest that filling the holes of a partition may take before auto translates it',
+    default: FILLING_LIMIT_MS,
+  }),
+  'padding-limit': Flags.custom<bigint>({
+    summary: 'most offsets of padding to write without asking; default what takes 10 minutes',
+    helpValue: '<n>',
+    parse: async text => {
+      if (/^\d+$/.test(text)) return BigInt(text)
+      throw new KmigError('USAGE', `--padding-limit '${text}' is not a whole number`)
+    },
+  })(),
+}

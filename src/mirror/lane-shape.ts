@@ -1,0 +1,55 @@
+import type { KmigError, Offset } from '../kit/index.ts'
+import type { OffsetMap, Shift } from '../offsets/index.ts'
+import type { OffsetsPolicy } from './filling.ts'
+
+/**
+ * Everything before `offset` on the target, `ordinal` data records, has been checked, header by header, in a leader epoch
+ * that is known.
+ */
+export type Anchor = { offset: Offset; ordinal: bigint; epoch: number }
+
+/**
+ * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
+ * back, not before `from`. `out-of-range`: the source refused the wanted offset; what it gave before still lands. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
+ */
+export type Phase =
+  | { at: 'doubt'; from: number; why: string }
+  | { at: 'padding' }
+  | { at: 'trimming' }
+  | { at: 'out-of-range' }
+  | { at: 'moving'; to: Offset }
+  | { at: 'copying' }
+  | { at: 'stopped'; error: KmigError }
+
+export type LaneCounts = {
+  records: bigint
+  bytes: bigint
+  passed: number
+  merged: number
+  reencoded: number
+  padded: bigint
+  /** Holes that were filled with control records. */
+  filled: bigint
+  doubts: number
+}
+
+export type LaneOptions = {
+  topic: string
+  partition: number
+  /** The source's log start, that the target is padded up to. */
+  start: Offset
+  anchor: Anchor
+  /** The mirror's data producer. */
+  producer: { id: bigint; epoch: number }
+  /** Where its records stand; default: at their own offsets. */
+  map?: OffsetMap | undefined
+  /** Why it is translated, if it is. */
+  why?: string | undefined
+  /** Default `auto`. */
+  policy?: OffsetsPolicy | undefined
+  /** What filling holes may take, in ms, before an `auto` partition is translated. */
+  fillingLimitMs?: number | undefined
+}
+
+/** What reading back found: where the target ends, the data records before it, and shifts that the map did not know. */
+export type Settled = { end: Offset; ordinal: bigint; shifts?: readonly Shift[] | undefined }
