@@ -6,6 +6,7 @@ import {
   decompress,
   HEADER,
   isWhole,
+  type OldMessages,
   oldMessages,
   readVarint,
   sizeOfBatch,
@@ -78,7 +79,7 @@ export class Cursor {
   #end = 0
   #pos = 0
   /** Messages of an old format, as bodies of v2. */
-  #old: Body[] = []
+  #old: OldMessages['bodies'] = []
   #body: Body | undefined
 
   constructor(options: CursorOptions) {
@@ -226,16 +227,17 @@ export class Cursor {
     } catch (e) {
       this.#fail(e)
     }
-    const body = this.#old.shift()
-    if (!body) return
+    const next = this.#old.shift()
+    if (!next) return
+    const { body, origin } = next
     this.#body = body
-    this.base = Number(body.base)
+    this.base = Number(origin.base)
     this.last = Number.MAX_SAFE_INTEGER // not known before they are read
     this.count = body.count
     this.codec = OLD_CODEC
     this.appended = body.appended
-    this.baseTime = body.time
-    this.maxTime = body.time
+    this.baseTime = origin.time
+    this.maxTime = origin.time
     this.past = this.base >= to
     this.ready = !this.past
     this.fresh = this.ready

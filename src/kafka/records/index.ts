@@ -12,7 +12,7 @@ export {
   sequenceOf,
   sizeOfBatch,
 } from './header.ts'
-export { oldMessages } from './old-format.ts'
+export { type OldMessages, oldMessages } from './old-format.ts'
 export { PAD_RECORDS, padBatch } from './padding.ts'
 export { type Hole, type Piece, type Recoded, type RecodeOptions, type Run, recode } from './recode.ts'
 export {

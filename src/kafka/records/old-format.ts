@@ -3,7 +3,7 @@ import { KmigError } from '../../kit/index.ts'
 import { CODECS, type Codec, decompress, decompressOldLz4 } from './codecs.ts'
 import { AT, ATTRIBUTE, isWhole, sizeOfBatch } from './header.ts'
 import { sizeOfField, writeField } from './records.ts'
-import type { Body } from './rewrite.ts'
+import type { Body, Origin } from './rewrite.ts'
 import { sizeOfVarint, writeVarint } from './varint.ts'
 
 /** Where the fields of a message of format 0 or 1 stand, after offset and size; format 1 has a timestamp before the key. */
@@ -18,7 +18,8 @@ type Entry = Message & { magic: number; attributes: number }
 
 export type OldMessages = {
   codec: Codec
-  bodies: Body[]
+  /** In order; each has times near to each other, and goes into batches of its own. */
+  bodies: { body: Body; origin: Origin }[]
   /** The first offset after them. */
   next: bigint
   /** Where they end in the set. */
@@ -105,8 +106,8 @@ const unwrapped = ({ offset, magic, attributes, timestamp, value }: Entry, where
 }
 
 /** Times of one body lie so near to each other that their distance is exact as a number. */
-const bodiesOf = (messages: readonly Message[]): Body[] => {
-  const bodies: Body[] = []
+const bodiesOf = (messages: readonly Message[]): OldMessages['bodies'] => {
+  const bodies: OldMessages['bodies'] = []
   for (let from = 0; from < messages.length; ) {
     const first = messages[from] as Message
     let to = from + 1
@@ -122,7 +123,7 @@ const isNear = (a: Message, b: Message): boolean => {
   return apart < 1n << 52n && apart > -(1n << 52n) && b.offset - a.offset < 1n << 31n
 }
 
-const bodyOfOld = (messages: readonly Message[], first: Message): Body => {
+const bodyOfOld = (messages: readonly Message[], first: Message): { body: Body; origin: Origin } => {
   const size = ({ key, value }: Message) => (key?.length ?? 0) + (value?.length ?? 0) + MOST_V2
   const bytes = Buffer.allocUnsafeSlow(messages.reduce((sum, message) => sum + size(message), 0))
   let end = 0
@@ -136,6 +137,6 @@ const bodyOfOld = (messages: readonly Message[], first: Message): Body => {
     end = writeField(bytes, writeField(bytes, end, key), value)
     bytes[end++] = 0
   }
-  const { offset: base, timestamp: time } = first
-  return { bytes, start: 0, end, count: messages.length, base, time, appended: false }
+  const body = { bytes, start: 0, end, count: messages.length, base: 0, time: 0, appended: false }
+  return { body, origin: { base: first.offset, time: first.timestamp } }
 }

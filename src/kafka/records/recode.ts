@@ -4,7 +4,7 @@ import { patchHeader } from './crc.ts'
 import { AT, ATTRIBUTE, HEADER, isWhole, type ProducerStamp, sizeOfBatch } from './header.ts'
 import { LEAST_OLD, oldMessages } from './old-format.ts'
 import { checkCrc, writeStamp } from './records.ts'
-import { type Body, bodyOf, type Rewritten, rewrite } from './rewrite.ts'
+import { type Body, bodyOf, type Origin, originOf, type Rewritten, rewrite } from './rewrite.ts'
 import { type Aborted, fatesOf } from './transactions.ts'
 
 /** Source offsets [from, from + count) whose records lie next to each other, all present. */
@@ -64,8 +64,8 @@ export type Recoded = { items: (Piece | Hole)[]; next: Offset; ordinal: bigint; 
 const APART = ATTRIBUTE.transactional | ATTRIBUTE.control
 /** A packed batch of more is worth its compression: merging would unpack and pack it again. */
 const FEW_RECORDS = 16
-/** Timestamps whose upper half is beyond this can't be added up exactly as numbers: such batches are not merged. */
-const WILD_TIME = 1 << 20
+/** Times and offsets whose upper half is beyond this can't be told apart exactly as numbers: such batches are not merged. */
+const WILD = 1 << 20
 
 /** Batches that go into the target as one. `from`: where they are trimmed; `to`: the first offset after them. */
 type Group = {
@@ -133,10 +133,11 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
     }
     if (to > at) hole(at, to, 'compacted')
   }
-  const remake = (bodies: readonly Body[], codec: number, from: bigint): Rewritten[] =>
+  const remake = (bodies: readonly Body[], origin: Origin, codec: number, from: bigint): Rewritten[] =>
     rewrite(bodies, {
       where,
       codec: codec as Codec,
+      origin,
       from,
       ordinal,
       stamp: o.stamp,
@@ -153,7 +154,7 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
     }
     next = from // until its batches turn out to be whole
     const { bodies, damage } = wholeOf(set, ats, where)
-    const made = remake(bodies, codec, from)
+    const made = remake(bodies, originOf(set, first), codec, from)
     put(made, from, damage ? from : to, ats.length > 1 ? 'merged' : 'reencoded')
     next = damage ? (made.at(-1)?.end ?? from) : to
     if (damage) throw damage
@@ -170,10 +171,10 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
   const takeOld = (at: number): number => {
     close()
     const { codec, bodies, next: to, end } = oldMessages(set, at, mergeTo, where)
-    for (const [i, body] of bodies.entries()) {
-      const until = bodies[i + 1]?.base ?? to
+    for (const [i, { body, origin }] of bodies.entries()) {
+      const until = bodies[i + 1]?.origin.base ?? to
       if (until <= next) continue
-      put(remake([body], codec, next), next, until, 'reencoded')
+      put(remake([body], origin, codec, next), next, until, 'reencoded')
       next = until
     }
     return end
@@ -182,7 +183,7 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
   const take = (at: number, size: number) => {
     const base = set.readBigInt64BE(at)
     const lastDelta = set.readInt32BE(at + AT.lastOffsetDelta)
-    const end = base + BigInt(lastDelta) + 1n
+    const end = base + BigInt(lastDelta + 1)
     const count = set.readInt32BE(at + AT.count)
     const attributes = set.readInt16BE(at + AT.attributes)
     const fate = attributes & APART ? fateOf(set, at, end - 1n, where) : undefined
@@ -201,7 +202,7 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
       return
     }
     const touched = base < next || lastDelta + 1 !== count || (attributes & ATTRIBUTE.logAppendTime) !== 0
-    const small = isSmall(set, at, size, o)
+    const small = isSmall(set, at, size, attributes, count, o)
     const codec = attributes & ATTRIBUTE.codec
     if (group?.small && small && group.codec === codec && group.bytes + size <= mergeTo) {
       group.ats.push(at)
@@ -269,12 +270,19 @@ const pass = (set: Buffer, at: number, size: number, ordinal: bigint, stamp: Pro
   return { kind: 'piece', bytes, base: Offset(base), count, end, ordinal, how: 'passed', batches: 1 }
 }
 
-const isSmall = (set: Buffer, at: number, size: number, o: RecodeOptions): boolean => {
-  const attributes = set.readInt16BE(at + AT.attributes)
-  if (Math.abs(set.readInt32BE(at + AT.baseTimestamp)) >= WILD_TIME) return false
-  if (Math.abs(set.readInt32BE(at + AT.maxTimestamp)) >= WILD_TIME) return false
-  if (!(attributes & ATTRIBUTE.codec)) return size < o.passFrom.plain
-  return size < o.passFrom.packed && set.readInt32BE(at + AT.count) <= FEW_RECORDS
+const isSmall = (
+  set: Buffer,
+  at: number,
+  size: number,
+  attributes: number,
+  count: number,
+  o: RecodeOptions,
+): boolean => {
+  const packed = (attributes & ATTRIBUTE.codec) !== 0
+  if (size >= (packed ? o.passFrom.packed : o.passFrom.plain) || (packed && count > FEW_RECORDS)) return false
+  if (Math.abs(set.readInt32BE(at + AT.baseTimestamp)) >= WILD) return false
+  if (Math.abs(set.readInt32BE(at + AT.maxTimestamp)) >= WILD) return false
+  return set.readInt32BE(at + AT.baseOffset) < WILD
 }
 
 const notABatch = (where: string, set: Buffer, at: number, size: number): KmigError =>

@@ -1,6 +1,6 @@
 import { KmigError } from '../../kit/index.ts'
 import { type Codec, compress, decompress } from './codecs.ts'
-import { AT, ATTRIBUTE, HEADER, type ProducerStamp, sizeOfBatch } from './header.ts'
+import { AT, ATTRIBUTE, HEADER, type ProducerStamp, readLong, sizeOfBatch } from './header.ts'
 import { checkCrc, sealBatch, writeHeader } from './records.ts'
 import { readVarint, sizeOfVarint, varint, writeVarint } from './varint.ts'
 
@@ -10,16 +10,20 @@ export type Body = {
   start: number
   end: number
   count: number
-  /** What the offset deltas of its records count from. */
-  base: bigint
-  /** What their time deltas count from; where `appended`, the time of them all. */
-  time: bigint
+  /** What the offset deltas of its records count from. As a number: only its distance to that of other bodies matters. */
+  base: number
+  /** What their time deltas count from; where `appended`, the time of them all. A number, as `base`. */
+  time: number
   appended: boolean
 }
+
+/** The first body's base and time, exactly: the others' are as near to it as numbers can say. */
+export type Origin = { base: bigint; time: bigint }
 
 export type RewriteOptions = {
   where: string
   codec: Codec
+  origin: Origin
   /** Records before this offset are left out. */
   from: bigint
   /** Data records of the partition that precede. */
@@ -71,8 +75,7 @@ const write = (bodies: readonly Body[], o: RewriteOptions, budget: number): Rewr
   const made: Rewritten[] = []
   const out = Buffer.allocUnsafeSlow(sizeOf(bodies))
   const cursor: Cursor = { body: 0, record: 0, at: bodies[0]?.start ?? 0 }
-  const origin = bodies[0]?.base ?? 0n
-  const baseTimestamp = bodies[0]?.time ?? 0n
+  const { base: origin, time: baseTimestamp } = o.origin
   let ordinal = o.ordinal
   for (;;) {
     const filled = fill(out, bodies, cursor, o, budget)
@@ -126,9 +129,9 @@ const fill = (
   budget: number,
 ): Filled | undefined => {
   const { dense, where } = o
-  const origin = bodies[0]?.base ?? 0n
-  const baseTime = bodies[0]?.time ?? 0n
-  const least = Number(o.from - origin)
+  const origin = bodies[0]?.base ?? 0
+  const baseTime = bodies[0]?.time ?? 0
+  const least = Number(o.from - o.origin.base)
   let to = HEADER
   let count = 0
   let latest = 0
@@ -144,8 +147,8 @@ const fill = (
     const body = bodies[b]
     if (!body) break
     const { bytes, end, count: records, appended } = body
-    const timeShift = Number(body.time - baseTime)
-    const shift = Number(body.base - origin)
+    const timeShift = body.time - baseTime
+    const shift = body.base - origin
     if (b > cursor.body) {
       at = body.start
       record = 0
@@ -202,6 +205,15 @@ const fill = (
   return { size: to, count, first, end: next, latest, runs, bodies: lastBody - firstBody + 1 }
 }
 
+/** Where a delete horizon stands in the base timestamp's place, times count from it all the same (DefaultRecordBatch). */
+export const originOf = (set: Buffer, at: number): Origin => {
+  const appended = (set.readInt16BE(at + AT.attributes) & ATTRIBUTE.logAppendTime) !== 0
+  return {
+    base: set.readBigInt64BE(at + AT.baseOffset),
+    time: set.readBigInt64BE(at + (appended ? AT.maxTimestamp : AT.baseTimestamp)),
+  }
+}
+
 /** Unpacks a v2 batch. It is checked against its own checksum first, so that damage is not blessed with a new one. */
 export const bodyOf = (set: Buffer, at: number, where: string): Body => {
   checkCrc(set, at, where)
@@ -210,9 +222,8 @@ export const bodyOf = (set: Buffer, at: number, where: string): Body => {
   const codec = attributes & ATTRIBUTE.codec
   const appended = (attributes & ATTRIBUTE.logAppendTime) !== 0
   const count = set.readInt32BE(at + AT.count)
-  const base = set.readBigInt64BE(at + AT.baseOffset)
-  // where a delete horizon stands in the base's place, times count from it all the same (DefaultRecordBatch)
-  const time = set.readBigInt64BE(at + (appended ? AT.maxTimestamp : AT.baseTimestamp))
+  const base = readLong(set, at + AT.baseOffset)
+  const time = readLong(set, at + (appended ? AT.maxTimestamp : AT.baseTimestamp))
   if (codec === 0) return { bytes: set, start: at + HEADER, end, count, base, time, appended }
   const bytes = decompress(codec, set.subarray(at + HEADER, end))
   return { bytes, start: 0, end: bytes.length, count, base, time, appended }
