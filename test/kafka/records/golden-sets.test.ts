@@ -134,6 +134,6 @@ describe('damage on the way', () => {
           expect(known.has(JSON.stringify(content)), `byte ${at}`).toBe(true)
         expect(got.next).toBe(lengthOf(got))
       }
-    })
+    }, 60_000)
   }
 })

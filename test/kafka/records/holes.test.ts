@@ -278,6 +278,6 @@ describe('a partition with holes', () => {
         ),
         { numRuns: 400 },
       )
-    })
+    }, 60_000)
   }
 })
