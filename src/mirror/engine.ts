@@ -8,9 +8,11 @@ import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
 import { Lookout } from './lookout.ts'
 import type { Memory } from './memory.ts'
+import { TransactionWatch } from './open-transactions.ts'
 import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
 import type { ProducerIds } from './read-back.ts'
+import { RetentionWatch } from './retention.ts'
 import { settle, trim } from './settle.ts'
 import { vigil } from './vigil.ts'
 import { Wake } from './wake.ts'
@@ -71,6 +73,8 @@ export class Engine implements AsyncDisposable {
   readonly #wake = new Wake(this.#end.signal)
   readonly #homes: Homes
   readonly #lookout: Lookout
+  readonly #retention: RetentionWatch
+  readonly #transactions: TransactionWatch
   readonly #targets: Identities
   readonly #busy = new Set<Lane>()
   readonly #stopped = new Set<Lane>()
@@ -96,6 +100,8 @@ export class Engine implements AsyncDisposable {
       run: loop => this.#run(loop),
       warn: (where, error) => this.#warn(where, error),
     })
+    this.#retention = new RetentionWatch({ ...options, signal })
+    this.#transactions = new TransactionWatch({ ...options, signal })
     this.#lookout = new Lookout({ ...options, sources, targets: this.#targets, signal })
   }
 
@@ -300,6 +306,8 @@ export class Engine implements AsyncDisposable {
       await this.#trying('lookout', async () =>
         follow(await this.#lookout.look(), { configs: round % CONFIGS_EVERY === 0 }),
       )
+      await this.#trying('transactions', () => this.#transactions.look())
+      if (round % CONFIGS_EVERY !== 0) await this.#trying('retention', () => this.#retention.look())
     }
   }
 

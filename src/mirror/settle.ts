@@ -67,7 +67,7 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
     if (end?.kind !== 'end' || end.endOffset !== mark?.offset) return []
     if (!held || held.kind === 'error' || first === undefined) return []
     const to = Offset(end.endOffset)
-    if (to < lane.anchor.offset) truncated(lane, to, o)
+    if (to < lane.place.target) truncated(lane, to, o)
     const safe = safeOf(lane, held)
     return [{ lane, epoch, from: safe < to ? safe : to, to, first }]
   })
@@ -130,7 +130,7 @@ export const trim = async (lanes: readonly Lane[], { target, on, signal }: Settl
 const truncated = (lane: Lane, end: Offset, { on }: SettleOptions): void => {
   const lost = new KmigError(
     'TARGET_TRUNCATED',
-    `${lane.where}: the target ends at ${end} but had acknowledged up to ${lane.anchor.offset}; offsets ${end} to ${lane.anchor.offset - 1n} are copied again`,
+    `${lane.where}: the target ends at ${end} but had acknowledged up to ${lane.place.target}; offsets ${end} to ${lane.place.target - 1n} are copied again`,
   )
   on?.({ kind: 'warning', where: lane.where, text: lost.message })
 }

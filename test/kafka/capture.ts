@@ -23,6 +23,7 @@ import {
   DescribeClientQuotas,
   DescribeConfigs,
   DescribeGroups,
+  DescribeProducers,
   DescribeUserScramCredentials,
   encodeBatch,
   Fetch,
@@ -35,6 +36,7 @@ import {
   LeaveGroup,
   ListGroups,
   ListOffsets,
+  ListTransactions,
   Metadata,
   OffsetCommit,
   OffsetFetch,
@@ -238,6 +240,8 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
     coordinatorEpoch: 0,
   }
   await sweep(WriteTxnMarkers, { markers: [marker, marker] })
+  await sweep(DescribeProducers, { topics: [{ topic: 'txn', partitions: [0, 7] }] })
+  await sweep(ListTransactions, { states: ['Ongoing', 'CompleteCommit', 'Odd'], producerIds: [] })
   await sweep(FindCoordinator, { key: 'readers', keys: ['readers', 'emptied'] })
   await sweep(OffsetCommit, {
     groupId: 'emptied',
