@@ -13,5 +13,6 @@ export {
 } from './flags.ts'
 export { offsetFlags } from './offset-flags.ts'
 export type { Progress } from './progress.ts'
+export { loadFlags, stressFlags } from './stress-flags.ts'
 export type { View } from './view.ts'
 export { followFlags, keepFlags, pathFlags } from './zk-flags.ts'

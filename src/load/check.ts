@@ -23,10 +23,12 @@ export type WriterFindings = {
 export type PartitionFindings = Place & {
   records: number
   writers: WriterFindings[]
-  /** Offsets of values whose checksum is wrong. */
+  /** The first offsets of values whose checksum is wrong. */
   corrupt: bigint[]
-  /** Offsets of values that no writer of this run wrote for this partition. */
+  /** The first offsets of values that no writer of this run wrote for this partition. */
   foreign: bigint[]
+  /** How many there are of both. */
+  counts: { corrupt: number; foreign: number }
 }
 
 export type CheckOptions = Place & {
@@ -74,27 +76,56 @@ class Track {
 
 const NOBODY: Account = { reserved: 0, ok: new Ranges(), unknown: new Ranges() }
 
-/** Holds a partition's log against what its writers know. Source: RELIABILITY.md 4. */
-export const checkPartition = (options: CheckOptions): PartitionFindings => {
-  const { topic, partition, run, accounts } = options
-  const tracks = new Map([...accounts].map(([writer, account]) => [writer, new Track(account)]))
-  const [corrupt, foreign]: [bigint[], bigint[]] = [[], []]
-  const mine = (stamp: Stamp) => stamp.run === run && stamp.topic === topic && stamp.partition === partition
-  let records = 0
-  for (const { offset, value } of options.records) {
-    records++
+/** Offsets that are kept of each kind. */
+const KEPT = 1_000
+
+/** Holds a partition's log, record by record in its order, against what its writers know. Source: RELIABILITY.md 4. */
+export class PartitionCheck {
+  readonly #options: Omit<CheckOptions, 'records'>
+  readonly #tracks: Map<number, Track>
+  readonly #offsets = { corrupt: [] as bigint[], foreign: [] as bigint[] }
+  readonly #counts = { corrupt: 0, foreign: 0 }
+  #records = 0
+  constructor(options: Omit<CheckOptions, 'records'>) {
+    this.#options = options
+    this.#tracks = new Map([...options.accounts].map(([writer, account]) => [writer, new Track(account)]))
+  }
+
+  see({ offset, value }: Seen): void {
+    this.#records++
     const reading = readPayload(value)
-    if (reading.kind === 'corrupt') corrupt.push(offset)
-    else if (reading.kind === 'foreign' || !mine(reading.stamp)) foreign.push(offset)
+    if (reading.kind === 'corrupt') this.#odd('corrupt', offset)
+    else if (reading.kind === 'foreign' || !this.#mine(reading.stamp)) this.#odd('foreign', offset)
     else {
       const { writer, serial } = reading.stamp
-      const track = tracks.get(writer) ?? new Track(NOBODY)
-      tracks.set(writer, track)
+      const track = this.#tracks.get(writer) ?? new Track(NOBODY)
+      this.#tracks.set(writer, track)
       track.see(serial)
     }
   }
-  const writers = [...tracks].map(([writer, track]) => track.findings(writer))
-  return { topic, partition, records, writers, corrupt, foreign }
+
+  #mine(stamp: Stamp): boolean {
+    const { run, topic, partition } = this.#options
+    return stamp.run === run && stamp.topic === topic && stamp.partition === partition
+  }
+  #odd(kind: 'corrupt' | 'foreign', offset: bigint): void {
+    this.#counts[kind]++
+    if (this.#offsets[kind].length < KEPT) this.#offsets[kind].push(offset)
+  }
+
+  /** Asked once, after the last record. */
+  findings(): PartitionFindings {
+    const { topic, partition } = this.#options
+    const writers = [...this.#tracks].map(([writer, track]) => track.findings(writer))
+    return { topic, partition, records: this.#records, writers, ...this.#offsets, counts: this.#counts }
+  }
+}
+
+/** The same for a log that is at hand. */
+export const checkPartition = ({ records, ...options }: CheckOptions): PartitionFindings => {
+  const check = new PartitionCheck(options)
+  for (const record of records) check.see(record)
+  return check.findings()
 }
 
 export type Totals = Record<
@@ -105,10 +136,10 @@ export type Totals = Record<
 /** The sums over all partitions. */
 export const totals = (all: Iterable<PartitionFindings>): Totals => {
   const sum: Totals = { records: 0, lost: 0, repeated: 0, outOfOrder: 0, phantom: 0, corrupt: 0, foreign: 0 }
-  for (const { records, writers, corrupt, foreign } of all) {
+  for (const { records, writers, counts } of all) {
     sum.records += records
-    sum.corrupt += corrupt.length
-    sum.foreign += foreign.length
+    sum.corrupt += counts.corrupt
+    sum.foreign += counts.foreign
     for (const found of writers) {
       for (const kind of ['lost', 'repeated', 'outOfOrder', 'phantom'] as const)
         sum[kind] += found[kind].count

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type KafkaJs, kafkaJs } from '../kafka/index.ts'
+import { type KafkaJs, kafkaJs, type Security } from '../kafka/index.ts'
 import { anySignal, deferred, type HostPort, KmigError, onAbort } from '../kit/index.ts'
 import { placeKey } from './ledger.ts'
 
@@ -25,6 +25,7 @@ export type ReadLog = {
 
 export type ReadBackOptions = {
   bootstrap: readonly HostPort[]
+  security?: Security | undefined
   topics: readonly string[]
   signal: AbortSignal
   /** Gives up when this many ms bring no record; default 20000. */
@@ -55,13 +56,21 @@ const emptyLogs = async (kafka: KafkaJs, topics: readonly string[]): Promise<Map
   }
 }
 
+/** The same, with every record held. */
+export const readBack = (options: ReadBackOptions): Promise<ReadLog[]> =>
+  readThrough(options, (log, record) => log.records.push(record))
+
 /**
  * Reads topics from their first record to their end as it is now, by kafkajs: a witness that shares no code with the
- * mirror. Uses a group of its own, which it deletes. Throws TIMEOUT when nothing comes any more.
+ * mirror. `each` is told every record, in the order of its partition. Uses a group of its own, which it deletes. Throws
+ * TIMEOUT when nothing comes any more.
  */
-export const readBack = async (options: ReadBackOptions): Promise<ReadLog[]> => {
-  const { bootstrap, topics, signal, stallMs = 20_000 } = options
-  const kafka = kafkaJs({ brokers: bootstrap, clientId: 'kmig-read-back' })
+export const readThrough = async (
+  options: ReadBackOptions,
+  each: (log: ReadLog, record: ReadRecord) => void,
+): Promise<ReadLog[]> => {
+  const { bootstrap, security, topics, signal, stallMs = 20_000 } = options
+  const kafka = kafkaJs({ brokers: bootstrap, security, clientId: 'kmig-read-back' })
   const logs = await emptyLogs(kafka, topics)
   const open = new Set([...logs].filter(([, { start, end }]) => start < end).map(([key]) => key))
   if (open.size === 0) return [...logs.values()]
@@ -90,7 +99,7 @@ export const readBack = async (options: ReadBackOptions): Promise<ReadLog[]> => 
         if (!log || !open.has(key)) return
         for (const { offset, timestamp, key, value, headers } of batch.messages) {
           if (BigInt(offset) >= log.end) break
-          log.records.push({ offset: BigInt(offset), timestamp, key, value, headers: headersOf(headers) })
+          each(log, { offset: BigInt(offset), timestamp, key, value, headers: headersOf(headers) })
         }
         if (BigInt(batch.lastOffset()) + 1n >= log.end) open.delete(key)
         if (open.size === 0) resolve()

@@ -1,5 +1,5 @@
 import { type Consumer, kafkaJs } from '../kafka/index.ts'
-import { formatHostPort, Journal, KmigError, messageOf } from '../kit/index.ts'
+import { formatHostPort, Journal, KmigError, messageOf, readJournal } from '../kit/index.ts'
 import { type Place, placeKey } from './ledger.ts'
 import type { Locate } from './writer.ts'
 
@@ -25,6 +25,14 @@ export class Reader implements AsyncDisposable {
   readonly #journal: Journal<ReadEntry>
   #running: Running | undefined
   #failure: unknown
+  readonly #next = new Map<string, bigint>()
+  /** Records that it read since it was opened. */
+  count = 0
+  readonly unknown = 0
+  /** Whether its consumer has crashed for good. */
+  get failures(): number {
+    return this.#failure === undefined ? 0 : Number.POSITIVE_INFINITY
+  }
   private constructor(options: ReaderOptions, journal: Journal<ReadEntry>) {
     this.#options = options
     this.#journal = journal
@@ -51,12 +59,17 @@ export class Reader implements AsyncDisposable {
     return this.entries.reduce((sum, { count }) => sum + count, 0)
   }
 
+  /** The offset that it will read next; undefined before its first batch of a partition. */
+  next(place: string): bigint | undefined {
+    return this.#next.get(place)
+  }
+
   async start(): Promise<void> {
     if (this.#running) return
     const { group, topics, locate } = this.#options
-    const bootstrap = await locate()
+    const { bootstrap, security } = await locate()
     const at = bootstrap.map(formatHostPort).join(',')
-    const consumer = kafkaJs({ brokers: bootstrap, clientId: `kmig-reader-${group}` }).consumer({
+    const consumer = kafkaJs({ brokers: bootstrap, security, clientId: `kmig-reader-${group}` }).consumer({
       groupId: group,
       maxWaitTimeInMs: 100,
       allowAutoTopicCreation: false,
@@ -73,6 +86,8 @@ export class Reader implements AsyncDisposable {
         const [first, last] = [batch.firstOffset() ?? '0', batch.lastOffset()]
         await consumer.commitOffsets([{ topic, partition, offset: String(BigInt(last) + 1n) }])
         await this.#journal.append({ topic, partition, first, last, count: batch.messages.length, at })
+        this.count += batch.messages.length
+        this.#next.set(placeKey(batch), BigInt(last) + 1n)
         await heartbeat()
       },
     })
@@ -85,11 +100,10 @@ export class Reader implements AsyncDisposable {
     this.#running = undefined
     await running?.consumer.stop()
     await running?.consumer.disconnect()
-    if (this.#failure !== undefined) {
-      throw new KmigError('PARTIAL', `reader ${this.#options.group} failed: ${messageOf(this.#failure)}`, {
-        cause: this.#failure,
-      })
-    }
+    const cause = this.#failure
+    this.#failure = undefined
+    if (cause !== undefined)
+      throw new KmigError('PARTIAL', `reader ${this.#options.group} failed: ${messageOf(cause)}`, { cause })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,6 +111,9 @@ export class Reader implements AsyncDisposable {
     await this.#journal[Symbol.asyncDispose]()
   }
 }
+
+/** Batches in a reader's journal. */
+export const readsIn = (path: string): ReadEntry[] => readJournal<ReadEntry>(path).entries
 
 /** What a reader skipped or read twice in one partition, by offset. */
 export type ReadFindings = Place & {

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { CompressionTypes, kafkaJs, type Producer } from '../kafka/index.ts'
+import { CompressionTypes, kafkaJs, type Producer, type Security } from '../kafka/index.ts'
 import { formatHostPort, type HostPort, KmigError, messageOf, sleep } from '../kit/index.ts'
 import { Ledger, type Place, placeKey } from './ledger.ts'
 import { writePayload } from './payload.ts'
 
-/** Asked at every start: the brokers of the cluster that a client should talk to now, from its discovery file. */
-export type Locate = () => Promise<HostPort[]>
+/** A cluster as a client finds it. */
+export type Located = { bootstrap: readonly HostPort[]; security?: Security | undefined }
+/** Asked at every start: the cluster that a client should talk to now, from its discovery file. */
+export type Locate = () => Promise<Located>
 
 const CODECS = {
   none: CompressionTypes.None,
@@ -30,11 +32,16 @@ export type WriterOptions = {
   perBatch?: number
   /** Pause between rounds over all partitions; default 50. */
   everyMs?: number
+  /** Records a second; default, and 0, as the pause gives it. */
+  rate?: number
   /** Length of a value; default 200. */
   bytes?: number
   /** Default none. */
   codec?: keyof typeof CODECS
 }
+
+/** A rate that was not kept for longer than this is not made up for. */
+const BEHIND_MS = 1_000
 
 type Running = { producer: Producer; at: string; stop: AbortController; done: Promise<void> }
 
@@ -48,8 +55,13 @@ export class Writer implements AsyncDisposable {
   readonly #next = new Map<string, number>()
   #running: Running | undefined
   #failure: unknown
+  /** Records that were acknowledged, and that were sent without an answer that decides, since it was opened. */
+  count = 0
+  unknown = 0
+  /** Batches in a row that failed. */
+  failures = 0
   private constructor(options: WriterOptions, ledger: Ledger) {
-    this.#options = { perBatch: 5, everyMs: 50, bytes: 200, codec: 'none', ...options }
+    this.#options = { perBatch: 5, everyMs: 50, rate: 0, bytes: 200, codec: 'none', ...options }
     this.#ledger = ledger
   }
 
@@ -77,9 +89,10 @@ export class Writer implements AsyncDisposable {
   /** Reads the discovery file, connects, writes until `stop`. */
   async start(): Promise<void> {
     if (this.#running) return
-    const bootstrap = await this.#options.locate()
+    const { bootstrap, security } = await this.#options.locate()
     const producer = kafkaJs({
       brokers: bootstrap,
+      security,
       clientId: `kmig-writer-${this.#options.writer}`,
     }).producer({
       idempotent: true,
@@ -110,12 +123,19 @@ export class Writer implements AsyncDisposable {
   }
 
   async #write(producer: Producer, at: string, signal: AbortSignal): Promise<void> {
+    let due = performance.now()
     while (!signal.aborted) {
       for (const place of this.#options.places) {
         if (signal.aborted) return
         await this.#batch(producer, at, place)
       }
-      await sleep(this.#options.everyMs, signal).catch(() => {}) // stopped
+      const { rate, everyMs, places, perBatch } = this.#options
+      due = Math.max(
+        due + (rate > 0 ? (places.length * perBatch * 1_000) / rate : 0),
+        performance.now() - BEHIND_MS,
+      )
+      const pauseMs = rate > 0 ? due - performance.now() : everyMs
+      if (pauseMs > 0) await sleep(pauseMs, signal).catch(() => {}) // stopped
     }
   }
 
@@ -142,8 +162,12 @@ export class Writer implements AsyncDisposable {
         messages,
       })
       await this.#ledger.append({ kind: 'ok', ...place, from, to, offset: answer?.baseOffset ?? '-1', at })
+      this.count += perBatch
+      this.failures = 0
     } catch (e) {
       await this.#ledger.append({ kind: 'unknown', ...place, from, to, why: messageOf(e) })
+      this.unknown += perBatch
+      this.failures++
     }
   }
 

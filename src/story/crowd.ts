@@ -20,7 +20,9 @@ export class Crowd implements AsyncDisposable {
         run,
         writer: number,
         places: placesOf(topics),
-        locate: () => locateIn(world.discovery, number === 3 ? 'scribe' : 'standard'),
+        locate: async () => ({
+          bootstrap: await locateIn(world.discovery, number === 3 ? 'scribe' : 'standard'),
+        }),
         path: join(world.journals, `writer-${number}.ndjson`),
         codec,
         perBatch: 10,
@@ -30,7 +32,7 @@ export class Crowd implements AsyncDisposable {
       Reader.open({
         group,
         topics,
-        locate: () => locateIn(world.discovery, 'standard'),
+        locate: async () => ({ bootstrap: await locateIn(world.discovery, 'standard') }),
         path: join(world.journals, `reader-${group}.ndjson`),
       })
     const writers = [

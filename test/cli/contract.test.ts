@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
 import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
+import { stressShape } from '../../src/load/index.ts'
 import { planShape, reportShape } from '../../src/mirror/index.ts'
 import { demoShape } from '../../src/story/index.ts'
 import { verifyShape } from '../../src/verify/index.ts'
@@ -25,6 +26,7 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   demo: demoShape,
   mirror: reportShape,
   'mirror-plan': planShape,
+  stress: stressShape,
   verify: verifyShape,
   'zk-du': duShape,
   'zk-dump': dumpShape,
