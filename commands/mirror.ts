@@ -74,6 +74,7 @@ export default class MirrorCommand extends BaseCommand {
       groups: flags.groups,
       offsets: flags.offsets,
       fillingLimitMs: flags['filling-limit'],
+      sync: flags.sync,
       paddingLimit: flags['padding-limit'],
       maxRate: flags['max-rate'],
       memory: flags.memory,
@@ -82,7 +83,7 @@ export default class MirrorCommand extends BaseCommand {
     if (flags.plan) {
       await this.show(async during => {
         await using mirror = await Mirror.open({ ...options, signal: during.signal })
-        return mirror.plan
+        return await mirror.fullPlan()
       }, planView)
       return
     }

@@ -118,6 +118,20 @@ export const paceFlags = {
   }),
 }
 
+/** Some of a closed list of words: `a,b`. */
+export const listFlag = <Word extends string>(words: readonly Word[], summary: string) =>
+  Flags.custom<readonly Word[]>({
+    summary,
+    helpValue: '<list>',
+    parse: async text => {
+      const wrong = text.split(',').find(each => !(words as readonly string[]).includes(each))
+      if (wrong === undefined) return text.split(',') as Word[]
+      throw new KmigError('USAGE', `'${wrong}' in '${text}' is none of ${words.join(',')}`, {
+        try: [`name some of ${words.join(',')}`],
+      })
+    },
+  })()
+
 export const nameFlag = {
   name: Flags.string({ summary: "name of the mirror; default the source's cluster id", helpValue: '<name>' }),
 }

@@ -1,10 +1,15 @@
 import { Flags } from '@oclif/core'
+import { SYNC, SYNC_DEFAULT } from '../inventory/index.ts'
 import { KmigError } from '../kit/index.ts'
 import { FILLING_LIMIT_MS, OFFSETS } from '../mirror/index.ts'
-import { durationFlag } from './flags.ts'
+import { durationFlag, listFlag } from './flags.ts'
 
-/** How the offsets of a copy are kept, and what that may cost. */
+/** What is copied, how its offsets are kept, and what that may cost. */
 export const offsetFlags = {
+  sync: listFlag(
+    SYNC,
+    `what to copy beside records and group offsets: some of ${SYNC.join(',')}; default ${SYNC_DEFAULT.join(',')}`,
+  ),
   offsets: Flags.option({
     summary:
       'how offsets are kept; auto: identical while filling the holes of a partition is within --filling-limit',

@@ -34,16 +34,24 @@ export type ConfigPlanOptions = {
   /** A topic of the target with default settings, and so which settings the target knows. */
   defaults: readonly TopicConfig[]
   replicationFactor: number
+  /** False: the copy gets none of the source's own settings, see `--sync`. Default true. */
+  copied?: boolean | undefined
 }
 
 /** Which settings a topic's copy gets, now and in the end. */
-export const planConfigs = ({ source, defaults, replicationFactor }: ConfigPlanOptions): ConfigPlan => {
+export const planConfigs = ({
+  source,
+  defaults,
+  replicationFactor,
+  copied = true,
+}: ConfigPlanOptions): ConfigPlan => {
   const known = new Map(defaults.map(({ name, value }) => [name, value]))
   const final: Record<string, string> = {}
   const refused: ConfigPlan['refused'] = []
   for (const { name, value, source: from } of source) {
     if (from !== 'dynamic-topic' || value === null) continue
-    if (!known.has(name)) refused.push({ name, value, why: 'the target does not know this setting' })
+    if (!copied) refused.push({ name, value, why: 'by --sync, which does not name configs' })
+    else if (!known.has(name)) refused.push({ name, value, why: 'the target does not know this setting' })
     else final[name] = value
   }
   const minInSync = Number(final['min.insync.replicas'] ?? 1)

@@ -9,7 +9,8 @@ const MECHANISMS: Readonly<Record<number, string>> = { 1: 'SCRAM-SHA-256', 2: 'S
 
 /** Users with SCRAM credentials; no API gives what they hold. Throws AUTHORIZATION, UNSUPPORTED before 2.7. */
 export const listScramUsers = async (cluster: Cluster, options: AskOptions = {}): Promise<ScramUser[]> => {
-  const answer = await cluster.any(DescribeUserScramCredentials, { users: null }, options)
+  // No users stand for all, as null does; but to a null that it must refuse 3.9 never answers (it fails on the null).
+  const answer = await cluster.any(DescribeUserScramCredentials, { users: [] }, options)
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, 'SCRAM users', answer.errorMessage)
   return answer.results.map(({ user, credentials }) => ({
     user,

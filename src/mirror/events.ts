@@ -42,6 +42,8 @@ export type MirrorEvent =
   | { kind: 'topic-refused'; topic: string; why: string }
   /** From this source offset on its records stand at other offsets on the target. */
   | { kind: 'translated'; where: string; from: Offset; why: string }
+  /** ACLs that were made and quotas that were set on the target. */
+  | { kind: 'inventory'; acls: number; quotas: number }
   | { kind: 'stopped'; where: string; error: KmigError }
   | { kind: 'groups'; copied: number; unchanged: number; refused: number }
   | { kind: 'warning'; where: string; text: string }

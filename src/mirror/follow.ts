@@ -9,7 +9,7 @@ import { prepareTopics, refuse } from './prepare.ts'
 import type { MirrorState, TopicState } from './state.ts'
 
 export type FollowOptions = During<MirrorEvent> &
-  Pick<PlanOptions, 'topics' | 'exclude' | 'offsets'> & {
+  Pick<PlanOptions, 'topics' | 'exclude' | 'offsets' | 'sync'> & {
     source: Cluster
     target: Cluster
     /** What is mirrored so far; grows. */
@@ -44,7 +44,7 @@ export class Follower {
 
   /** Makes on the target what the source has more of than the copy; `chosen` are the source's topics to be mirrored. */
   async topics(chosen: readonly TopicMetadata[]): Promise<void> {
-    const { source, target, plan, state, topics, exclude, offsets, signal } = this.#o
+    const { source, target, plan, state, topics, exclude, offsets, sync, signal } = this.#o
     const now = performance.now()
     const gone = new Set(this.#refused.keys())
     for (const { name } of chosen) gone.delete(name)
@@ -56,7 +56,7 @@ export class Follower {
     if (more.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
     const only = more.map(({ name }) => name)
-    const how = { source, target, state, topics, exclude, offsets, signal, defaults: this.#defaults }
+    const how = { source, target, state, topics, exclude, offsets, sync, signal, defaults: this.#defaults }
     const planned = await planTopics({ ...how, only })
     const each = (topic: TopicPlan) => this.#follow({ ...plan, topics: [topic] }, topic)
     for await (const _ of inFlight(planned, TOPICS_AT_ONCE, each, signal));
@@ -88,7 +88,7 @@ export class Follower {
 
   /** Gives the copies of these topics the settings that the source has now. */
   async configs(names: readonly string[]): Promise<void> {
-    const { source, target, plan, state, signal } = this.#o
+    const { source, target, plan, state, sync, signal } = this.#o
     if (names.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
     const now = await describeTopicConfigs(source, names, { signal })
@@ -97,7 +97,12 @@ export class Follower {
       const { topic, replicationFactor } = planned
       const [found, known] = [now.get(topic), state.topic(topic)]
       if (!found || !known) continue
-      const configs = planConfigs({ source: found, defaults: this.#defaults, replicationFactor })
+      const configs = planConfigs({
+        source: found,
+        defaults: this.#defaults,
+        replicationFactor,
+        copied: sync?.includes('configs'),
+      })
       const settings = await alignConfigs({ target, topic, known, configs, signal, on: this.#once })
       if (settings === known) continue
       changed.set(topic, { ...known, ...settings })

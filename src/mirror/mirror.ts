@@ -1,16 +1,20 @@
 import { join } from 'node:path'
-import { releaseOf } from '../inventory/index.ts'
+import { type Entry, releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
-import { type During, isKmigError, KmigError, LockFile, messageOf, type Offset, sleep } from '../kit/index.ts'
-import { type GroupReport, StateTopic, stateTopicOf, syncGroups, type Written } from '../offsets/index.ts'
+import { type During, KmigError, LockFile, sleep } from '../kit/index.ts'
+import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
 import { batchLimit } from './follow-configs.ts'
+import { moveGroups, planGroups } from './groups.ts'
+import { Inventory } from './inventory.ts'
 import type { Lane } from './lane.ts'
+import { ledgerOf } from './ledger.ts'
 import { type Memory, memoryOf } from './memory.ts'
 import { metricsText, serveMetrics } from './metrics.ts'
 import { newLane } from './new-lane.ts'
+import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
 import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
@@ -19,15 +23,12 @@ import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
 import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
 
-const boundsOf = ({ targetStart, map, place: { source, target } }: Lane) => ({
-  start: targetStart,
-  end: target,
-  image: (offset: Offset) => map.toTarget(offset, source),
-})
-
 /** What Kafka takes in a topic's name. */
 const NAME = /^[\w.-]{1,200}$/
 const PROGRESS_MS = 250
+/** How often group offsets are copied, and ACLs and quotas. */
+const GROUPS_MS = 5_000
+const INVENTORY_MS = 30_000
 const ENDS = { timeoutMs: 10_000, withinMs: 2_000 }
 
 /**
@@ -50,6 +51,7 @@ export class Mirror implements AsyncDisposable {
   #follower: Follower | undefined
   #lanes: Lane[] = []
   #groups: GroupReport = { rows: [], refused: [], excluded: [] }
+  readonly #inventory: Inventory
   readonly #written: Written = { now: () => Date.now(), at: new Map() }
 
   private constructor(options: MirrorOptions, source: Cluster, target: Cluster, pool: FramePool) {
@@ -60,6 +62,12 @@ export class Mirror implements AsyncDisposable {
     this.source = source
     this.target = target
     this.name = options.name ?? source.clusterId
+    this.#inventory = new Inventory({
+      ...options,
+      source: { name: options.from.name, cluster: source },
+      target: { name: options.to.name, cluster: target },
+      mirrored: () => this.#plan.topics.map(({ topic }) => topic),
+    })
     this.#plan = {
       ...this.#ends,
       name: this.name,
@@ -127,9 +135,18 @@ export class Mirror implements AsyncDisposable {
   }
 
   async #replan(): Promise<void> {
-    const { topics, exclude, offsets, signal } = this.#options
+    const { topics, exclude, offsets, sync, signal } = this.#options
     const { source, target } = this
-    const planned = await planTopics({ source, target, state: this.#state, topics, exclude, offsets, signal })
+    const planned = await planTopics({
+      source,
+      target,
+      state: this.#state,
+      topics,
+      exclude,
+      offsets,
+      sync,
+      signal,
+    })
     this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }
 
@@ -267,53 +284,57 @@ export class Mirror implements AsyncDisposable {
 
   /** Copies group offsets as far as the records are copied. */
   async syncGroups(): Promise<GroupReport> {
-    const bounds = new Map(
-      this.#lanes.filter(lane => lane.sure || lane.stopped).map(lane => [lane.where, boundsOf(lane)]),
-    )
-    const mirrored = new Set(this.#lanes.map(({ topic }) => topic))
-    this.#groups = await syncGroups({
-      source: this.source,
-      target: this.target,
-      groups: this.#options.groups,
-      boundsOf: (topic, partition) => bounds.get(`${topic}-${partition}`),
-      mirrored: topic => mirrored.has(topic),
-      written: this.#written,
-      signal: this.#options.signal,
-    })
-    const count = (...kinds: string[]) =>
-      this.#groups.rows.filter(({ outcome }) => kinds.includes(outcome.kind)).length
-    this.#options.on?.({
-      kind: 'groups',
-      copied: count('committed'),
-      unchanged: count('unchanged', 'renewed', 'kept'),
-      refused: count('refused', 'waiting') + this.#groups.refused.length,
-    })
+    const { source, target } = this
+    const how = { ...this.#options, source, target, lanes: this.#lanes, written: this.#written }
+    this.#groups = await moveGroups(how)
     return this.#groups
   }
 
-  /** Follows the source until the signal is aborted, or no partition goes on. Group offsets follow every `groupsEveryMs`. */
-  async follow(groupsEveryMs = 5_000): Promise<void> {
+  /** Everything that the source has, with what would become of it. Changes nothing. */
+  async fullPlan(): Promise<MirrorPlan & { inventory: readonly Entry[] }> {
+    await this.#inventory.look()
+    const { source, target } = this
+    const { groups, signal } = this.#options
+    this.#groups = await planGroups({ source, target, groups, topics: this.#plan.topics, signal })
+    return { ...this.#plan, inventory: this.#ledger() }
+  }
+
+  /** Gives the target the ACLs and quotas that it lacks, as far as they are to be copied, and looks at the rest. */
+  async syncInventory(): Promise<readonly Entry[]> {
+    await this.#inventory.apply()
+    return this.#ledger()
+  }
+  /** ACLs that were held back are made. */
+  async liftWriteHold(): Promise<void> {
+    this.#inventory.writeHold = false
+    await this.#inventory.apply()
+  }
+
+  #ledger(): Entry[] {
+    return ledgerOf({
+      ...this.#options,
+      planned: this.#plan.topics,
+      lanes: this.#lanes,
+      unfollowed: this.#follower?.refused ?? [],
+      groups: this.#groups,
+      inventory: this.#inventory,
+    })
+  }
+
+  /** Follows the source until the signal is aborted, or no partition goes on; group offsets, ACLs and quotas follow too. */
+  async follow({ groupsEveryMs = GROUPS_MS, inventoryEveryMs = INVENTORY_MS } = {}): Promise<void> {
     const { signal } = this.#options
     const timer = new AbortController()
-    const groups = this.#everyOften(groupsEveryMs, AbortSignal.any([signal, timer.signal]))
+    const until = { ...this.#options, signal: AbortSignal.any([signal, timer.signal]) }
+    const groups = often({ ...until, where: 'groups', everyMs: groupsEveryMs }, () => this.syncGroups())
+    const inventory = often({ ...until, where: 'inventory', everyMs: inventoryEveryMs }, () =>
+      this.syncInventory(),
+    )
     try {
       await this.#engine?.allStopped(signal)
     } finally {
       timer.abort()
-      await groups
-    }
-  }
-
-  async #everyOften(ms: number, signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await sleep(ms, signal)
-        await this.syncGroups()
-      } catch (e) {
-        if (signal.aborted) return
-        if (!isKmigError(e)) throw e
-        this.#options.on?.({ kind: 'warning', where: 'groups', text: messageOf(e) })
-      }
+      await Promise.all([groups, inventory])
     }
   }
 
@@ -349,6 +370,7 @@ export class Mirror implements AsyncDisposable {
       partitions,
       refused: this.#follower?.refused ?? [],
       groups: this.#groups,
+      inventory: this.#ledger(),
     }
   }
 

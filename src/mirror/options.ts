@@ -1,4 +1,5 @@
-import type { ClusterAddress } from '../kafka/index.ts'
+import type { Sync } from '../inventory/index.ts'
+import type { Acl, ClusterAddress } from '../kafka/index.ts'
 import type { During, HostPort } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import type { OffsetsPolicy } from './filling.ts'
@@ -14,6 +15,12 @@ export type MirrorOptions = During<MirrorEvent> & {
   exclude?: readonly string[] | undefined
   /** Globs of consumer groups; default all. */
   groups?: readonly string[] | undefined
+  /** What is copied beside records and group offsets; default topics and configs. */
+  sync?: readonly Sync[] | undefined
+  /** Holds ACLs back that allow writing to mirrored topics, until `liftWriteHold`. */
+  writeHold?: boolean | undefined
+  /** ACLs of the source that are never copied, as a cutover's fence is. */
+  ownAcl?: ((acl: Acl) => boolean) | undefined
   /** Directory of the lock file. */
   stateDir: string
   /** Takes the lock before looking: for those who start what they have opened at once. Default: the start takes it. */

@@ -1,4 +1,4 @@
-import { type ConfigPlan, planConfigs, type TopicConfig } from '../inventory/index.ts'
+import { type ConfigPlan, type Entry, planConfigs, type Sync, type TopicConfig } from '../inventory/index.ts'
 import {
   type Cluster,
   describeTopicConfigs,
@@ -24,6 +24,8 @@ export type MirrorPlan = {
   warnings: string[]
   /** Set when a cutover has ended this mirror. */
   cutover: CutoverState | undefined
+  /** Everything that the source has, with what would become of it; where it was asked for. */
+  inventory?: readonly Entry[] | undefined
 }
 
 export type PartitionPlan = {
@@ -66,6 +68,8 @@ export type PlanOptions = During & {
   exclude?: readonly string[] | undefined
   /** How the offsets of what is not mirrored yet are kept. */
   offsets?: OffsetsPolicy | undefined
+  /** Default topics and configs. */
+  sync?: readonly Sync[] | undefined
   /** Plans these topics of the source and looks at no others. */
   only?: readonly string[] | undefined
   /** What the target's topics have by default, where it is known already. */
@@ -97,6 +101,7 @@ export const planTopics = async ({
   exclude,
   only,
   offsets,
+  sync,
   signal,
   ...given
 }: PlanOptions): Promise<TopicPlan[]> => {
@@ -131,10 +136,15 @@ export const planTopics = async ({
       topic: name,
       sourceId: topicId,
       targetId: there?.error === 0 ? there.topicId : undefined,
-      ...judge(meta, there?.error === 0 ? there : undefined, known, copied),
+      ...judge(meta, there?.error === 0 ? there : undefined, known, copied, sync),
       replicationFactor,
       sourceReplicationFactor,
-      configs: planConfigs({ source: configs.get(name) ?? [], defaults, replicationFactor }),
+      configs: planConfigs({
+        source: configs.get(name) ?? [],
+        defaults,
+        replicationFactor,
+        copied: sync?.includes('configs'),
+      }),
       partitions: partitions.map(({ partition }) => {
         const at = `${name}-${partition}`
         const first = starts.get(at)?.offset
@@ -193,13 +203,18 @@ const partitionsOf = (topics: readonly TopicMetadata[], timestamp: bigint) =>
 type Verdict = Pick<TopicPlan, 'action' | 'why'>
 const refuse = (why: string): Verdict => ({ action: 'refuse', why })
 
+/** Why a topic that the target lacks is not made there. */
+export const NOT_MADE = 'it is not on the target, and --sync does not name topics'
+
 const judge = (
   source: TopicMetadata,
   target: TopicMetadata | undefined,
   known: TopicState | undefined,
   copied: (partition: number) => Offset | undefined,
+  sync: readonly Sync[] | undefined,
 ): Verdict => {
   if (!target) {
+    if (!known && sync && !sync.includes('topics')) return refuse(NOT_MADE)
     return known
       ? refuse('this mirror made it on the target, and it is gone there')
       : { action: 'create', why: undefined }

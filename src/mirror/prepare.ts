@@ -11,7 +11,7 @@ import {
 import { type During, inFlight, KmigError } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs, keepLimit, LIMIT } from './follow-configs.ts'
-import type { MirrorPlan, TopicPlan } from './plan.ts'
+import { type MirrorPlan, NOT_MADE, type TopicPlan } from './plan.ts'
 import type { Identity, MirrorState, TopicState } from './state.ts'
 
 /** Offsets of padding that take about ten minutes. */
@@ -42,6 +42,9 @@ export const refuse = (
   if (refused.length > 0) {
     const what = refused.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; ')
     const without = refused.map(({ topic }) => `--exclude ${topic}`).join(' ')
+    const unmade = refused.every(({ why }) => why === NOT_MADE)
+    if (unmade)
+      throw new KmigError('PREFLIGHT', what, { try: ['add topics to --sync', 'or make them on the target'] })
     throw new KmigError('TARGET_NOT_EMPTY', what, {
       try: [`leave them out: ${without}`, 'or delete them on the target, if nobody needs what they hold'],
     })

@@ -1,3 +1,4 @@
+import type { Entry } from '../inventory/index.ts'
 import { EXIT, type Exit } from '../kit/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
@@ -42,6 +43,8 @@ export type MirrorReport = {
   /** Topics that appeared or grew on the source while the mirror ran and could not be followed. */
   refused: { topic: string; why: string }[]
   groups: GroupReport
+  /** Everything that the source has, with what became of it, as of the last look. */
+  inventory: readonly Entry[]
 }
 
 export const partitionReport = (lane: Lane): PartitionReport => {

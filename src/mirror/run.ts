@@ -16,6 +16,7 @@ export const runMirror = async (
     if (untilCaughtUp) {
       await mirror.caughtUp()
       await mirror.syncGroups()
+      await mirror.syncInventory()
     } else await mirror.follow()
   } catch (e) {
     if (!signal.aborted) throw e

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { ENTRY_KINDS } from '../inventory/index.ts'
 
 /** A 64-bit number, as it leaves kmig. */
 const int64 = z.string().regex(/^-?\d+$/)
@@ -35,6 +36,15 @@ const partition = z.object({
   stopped: stopped.optional(),
 })
 
+const inventory = z.array(
+  z.object({
+    kind: z.enum(ENTRY_KINDS),
+    name: z.string(),
+    outcome: z.enum(['copied', 'changed', 'refused', 'excluded', 'extra']),
+    why: z.string().optional(),
+  }),
+)
+
 const groups = z.object({
   rows: z.array(
     z.object({ group: z.string(), topic: z.string(), partition: z.number(), source: int64, outcome }),
@@ -55,6 +65,7 @@ export const reportShape = {
   partitions: z.array(partition),
   refused: z.array(z.object({ topic: z.string(), why: z.string() })),
   groups,
+  inventory,
 }
 
 /** `kmig mirror --plan --json`. */
@@ -65,6 +76,7 @@ export const planShape = {
   stateTopic: z.string(),
   warnings: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
+  inventory: inventory.optional(),
   topics: z.array(
     z.object({
       topic: z.string(),

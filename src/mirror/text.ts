@@ -1,5 +1,7 @@
+import type { Entry } from '../inventory/index.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
 import type { MirrorEvent, MirrorProgress } from './events.ts'
+import { coverageLines, entryLine, exceptionLines } from './ledger-text.ts'
 import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { MirrorReport } from './report.ts'
 
@@ -14,6 +16,8 @@ export const eventText = (event: MirrorEvent): string | undefined => {
       return `topic ${event.topic}: ${configChanges(event)}`
     case 'topic-refused':
       return `NOT MIRRORED ${event.topic}: ${event.why}`
+    case 'inventory':
+      return `made ${plural(event.acls, 'ACL')} and set ${plural(event.quotas, 'quota')} on the target`
     case 'stopped':
       return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
     case 'translated':
@@ -77,7 +81,19 @@ const modes = (partitions: MirrorReport['partitions']): string => {
 
 /** The report for people. */
 export const reportText = (report: MirrorReport): string => {
-  const { name, source, target, ms, copyMs, records, bytes, partitions, refused, groups: moved } = report
+  const {
+    name,
+    source,
+    target,
+    ms,
+    copyMs,
+    records,
+    bytes,
+    partitions,
+    refused,
+    groups: moved,
+    inventory,
+  } = report
   const sum = (of: 'passed' | 'merged' | 'reencoded') =>
     formatCount(partitions.reduce((total, each) => total + each[of], 0))
   const count = (...kinds: string[]) =>
@@ -91,7 +107,6 @@ export const reportText = (report: MirrorReport): string => {
     `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)}${copyMs > 0 ? `, copied at ${formatRate(bytes, copyMs)}` : ''}`,
     `  ${modes(partitions)}; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
     `  group offsets: ${count('committed')} copied, ${count('unchanged', 'renewed')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
-    ...moved.refused.map(({ group, why }) => `  group ${group}: ${why}`),
     ...refused.map(({ topic, why }) => `  NOT MIRRORED ${topic}: ${why}`),
     ...partitions.flatMap(({ topic, partition: p, translatedFrom, modeWhy }) =>
       translatedFrom === undefined
@@ -103,6 +118,8 @@ export const reportText = (report: MirrorReport): string => {
       `  STOPPED ${topic}-${p} at offset ${end}: ${why?.code}: ${why?.message}`,
       ...(why?.try ?? []).map(text => `    try: ${text}`),
     ]),
+    ...exceptionLines(inventory.filter(({ kind }) => kind !== 'topic')).map(text => `  ${text}`),
+    ...coverageLines(inventory).map(text => `  of ${source.name}: ${text}`),
   ].join('\n')
 }
 
@@ -148,6 +165,10 @@ const topicLines = ({
   ]
 }
 
+/** What no line of a topic says; of groups only what is not simply copied. */
+const isSaidApart = ({ kind, outcome }: Entry): boolean =>
+  kind === 'topic' ? outcome === 'excluded' : kind === 'group' ? outcome !== 'copied' : kind !== 'config'
+
 /** The plan for people. */
 export const planText = ({
   name,
@@ -157,12 +178,15 @@ export const planText = ({
   topics,
   warnings,
   cutover,
+  inventory = [],
 }: MirrorPlan): string =>
   [
     `plan of mirror ${name}: ${source.name} (${source.clusterId}) -> ${target.name} (${target.clusterId}); nothing was changed`,
     ...topics.flatMap(topicLines),
     ...(topics.length === 0 ? ['no topic is chosen'] : []),
     `until the cutover every copy has: retention and compaction off, compression.type=producer, CreateTime`,
+    ...inventory.filter(isSaidApart).map(entryLine),
+    ...coverageLines(inventory).map(text => `of ${source.name}: ${text}`),
     ...warnings.map(text => `warning: ${text}`),
     `state is kept in topic ${stateTopic} on the target`,
     ...(cutover ? [`ended by cutover ${cutover.run} at ${cutover.at}`] : []),

@@ -41,6 +41,8 @@ export type GroupSyncOptions = During & {
   mirrored?: ((topic: string) => boolean) | undefined
   /** With it offsets that don't change are written again each day. */
   written?: Written | undefined
+  /** Says what would be committed, and commits nothing. */
+  dryRun?: boolean | undefined
 }
 
 /** Groups whose commits are under way at a time: a commit is of one group. */
@@ -102,6 +104,7 @@ const choosePartitions = (
   report: GroupReport,
 ): Wanted => {
   const left = new Set<string>()
+  if (rows.length === 0) report.excluded.push({ group, why: 'it has committed nothing' })
   const chosen = rows.flatMap(row => {
     const { topic, partition } = row
     const bounds = boundsOf(topic, partition)
@@ -145,7 +148,7 @@ type Moved = { rows: GroupRow[]; why?: { group: string; why: string } }
 const moveGroup = async (
   { group, rows }: Wanted,
   there: readonly CommittedOffset[],
-  { target, written, signal }: GroupSyncOptions,
+  { target, written, dryRun, signal }: GroupSyncOptions,
 ): Promise<Moved> => {
   const before = new Map(there.map(row => [key(group, row.topic, row.partition), row.offset]))
   const moved: GroupRow[] = []
@@ -162,6 +165,14 @@ const moveGroup = async (
     else moved.push({ group, topic, partition, source, outcome })
   }
   if (commits.size === 0) return { rows: moved }
+  if (dryRun) {
+    for (const { row, source, at } of commits.values())
+      moved.push({
+        ...{ group, topic: row.topic, partition: row.partition, source },
+        outcome: { kind: 'committed', at },
+      })
+    return { rows: moved }
+  }
   const sent = [...commits.values()].map(({ row: { topic, partition, metadata }, at }) => {
     return { topic, partition, offset: at, leaderEpoch: -1, metadata }
   })

@@ -19,6 +19,7 @@ import {
   headers,
   InitProducerId,
   LATEST,
+  listAcls,
   listGroups,
   Produce,
   recordsOf,
@@ -197,6 +198,11 @@ servers('a real cluster', () => {
           'Empty',
           'Dead',
         ])
+      })
+
+      test('without an authorizer there are no ACLs, and that is told from having none', async () => {
+        await using cluster = await open()
+        expect(await listAcls(cluster)).toBeUndefined()
       })
 
       test('an ordinary client reads all five codecs, prints nothing, and costs nothing while idle', async () => {

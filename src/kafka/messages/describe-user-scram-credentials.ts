@@ -1,7 +1,7 @@
 import { array, int8, int16, int32, nullableArray, nullableString, string, struct } from '../../wire/index.ts'
 import { api } from '../api.ts'
 
-/** Which users have SCRAM credentials (KIP-554, 2.7): mechanism and iterations, never a hash. `users: null` asks for all. */
+/** Which users have SCRAM credentials (KIP-554, 2.7): mechanism and iterations, never a hash. No users, or null, ask for all. */
 export const DescribeUserScramCredentials = api({
   name: 'DescribeUserScramCredentials',
   key: 50,

@@ -1,0 +1,87 @@
+import {
+  type Applied,
+  allowsWriting,
+  applyBelongings,
+  type BelongingsOptions,
+  type Entry,
+  entriesOf,
+  lookAtBelongings,
+  SYNC_DEFAULT,
+  type Sync,
+} from '../inventory/index.ts'
+import type { Acl, Cluster } from '../kafka/index.ts'
+import type { During } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+
+export type InventoryOptions = During<MirrorEvent> & {
+  source: { name: string; cluster: Cluster }
+  target: { name: string; cluster: Cluster }
+  sync?: readonly Sync[] | undefined
+  /** ACLs of the source that are never copied, as a cutover's fence is. */
+  ownAcl?: ((acl: Acl) => boolean) | undefined
+  /** The topics that are mirrored now. */
+  mirrored(): readonly string[]
+}
+
+/** Keeps what belongs to no topic, ACLs and quotas, as it is on the source, and remembers what became of each thing. */
+export class Inventory {
+  readonly #o: InventoryOptions
+  /** While true, ACLs that allow writing to mirrored topics are held back. */
+  writeHold: boolean
+  #entries: readonly Entry[] = []
+  #names: readonly string[] = []
+  #told = new Set<string>()
+  constructor(options: InventoryOptions & { writeHold?: boolean | undefined }) {
+    this.#o = options
+    this.writeHold = options.writeHold ?? false
+  }
+
+  get sync(): readonly Sync[] {
+    return this.#o.sync ?? SYNC_DEFAULT
+  }
+  /** As of the last look. */
+  get entries(): readonly Entry[] {
+    return this.#entries
+  }
+  /** Every topic that the source had at the last look. */
+  get topics(): readonly string[] {
+    return this.#names
+  }
+
+  get #how(): BelongingsOptions {
+    const { source, target, ownAcl: own, mirrored, signal } = this.#o
+    const topics = mirrored()
+    const hold = this.writeHold ? (acl: Acl) => allowsWriting(acl, topics) : undefined
+    return { source, target, sync: this.sync, hold, own, signal }
+  }
+
+  /** Looks and changes nothing. */
+  async look(): Promise<void> {
+    await this.#lookAtTopics()
+    this.#entries = entriesOf(await lookAtBelongings(this.#how))
+  }
+
+  /** Gives the target what it lacks; tells what was made, and each refusal once. */
+  async apply(): Promise<Applied> {
+    const { on } = this.#o
+    await this.#lookAtTopics()
+    const how = this.#how
+    const applied = await applyBelongings(how.target, await lookAtBelongings(how), how)
+    this.#entries = applied.entries
+    const { acls, quotas } = applied
+    if (acls + quotas > 0) on?.({ kind: 'inventory', acls, quotas })
+    for (const { kind, name, outcome, why = '' } of applied.entries) {
+      const asked = kind === 'acl' || kind === 'quota' ? this.sync.includes(`${kind}s`) : false
+      const text = `${name}: not copied: ${why}`
+      if (!asked || outcome !== 'refused' || this.#told.has(text)) continue
+      this.#told.add(text)
+      on?.({ kind: 'warning', where: `${kind}s`, text })
+    }
+    return applied
+  }
+
+  async #lookAtTopics(): Promise<void> {
+    const { source, signal } = this.#o
+    this.#names = (await source.cluster.metadata('all', { signal })).map(({ name }) => name)
+  }
+}

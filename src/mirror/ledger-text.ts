@@ -1,0 +1,50 @@
+import type { Entry, EntryKind } from '../inventory/index.ts'
+import { formatCount } from '../kit/index.ts'
+
+const NAMES: Readonly<Record<EntryKind, readonly [one: string, many: string]>> = {
+  topic: ['topic', 'topics'],
+  config: ['setting of topics', 'settings of topics'],
+  group: ['group', 'groups'],
+  acl: ['ACL', 'ACLs'],
+  quota: ['quota', 'quotas'],
+  user: ['SCRAM user', 'SCRAM users'],
+  'broker-config': ['setting of brokers', 'settings of brokers'],
+  'delegation-tokens': ['delegation tokens', 'delegation tokens'],
+}
+const OUTCOMES = ['copied', 'changed', 'refused', 'excluded', 'extra'] as const
+const SAID: Readonly<Record<Entry['outcome'], string>> = {
+  copied: 'copied',
+  changed: 'changed',
+  refused: 'NOT COPIED',
+  excluded: 'left out',
+  extra: 'on the target only',
+}
+
+/** 'left out ACL allow User:a read on topic 'x': by --sync, which does not name acls' */
+export const entryLine = ({ kind, name, outcome, why }: Entry): string =>
+  `${SAID[outcome]} ${NAMES[kind][0]} ${name}${why ? `: ${why}` : ''}`
+
+/** How many of each kind became what, a line per kind. */
+export const coverageLines = (entries: readonly Entry[]): string[] =>
+  [...Map.groupBy(entries, ({ kind }) => kind)].map(([kind, share]) => {
+    const counts = OUTCOMES.map(
+      outcome => [SAID[outcome], share.filter(each => each.outcome === outcome).length] as const,
+    )
+    const parts = counts
+      .filter(([, count]) => count > 0)
+      .map(([said, count]) => `${formatCount(count)} ${said}`)
+    return `${NAMES[kind][1]}: ${parts.join(', ')}`
+  })
+
+const SHOWN = 20
+/** What is not simply copied, a line each; of many alike the first ones. */
+export const exceptionLines = (entries: readonly Entry[]): string[] => {
+  const odd = entries.filter(({ outcome }) => outcome !== 'copied' && outcome !== 'excluded')
+  return [...Map.groupBy(odd, ({ kind, outcome }) => `${kind} ${outcome}`).values()].flatMap(share => {
+    const more = share.length - SHOWN
+    return [
+      ...share.slice(0, SHOWN).map(entryLine),
+      ...(more > 0 ? [`and ${formatCount(more)} more like it, see --json`] : []),
+    ]
+  })
+}

@@ -1,0 +1,24 @@
+import { type During, isKmigError, messageOf, sleep } from '../kit/index.ts'
+import type { MirrorEvent } from './events.ts'
+
+/** Nothing waits longer than this for its first time. */
+const FIRST_MS = 5_000
+
+export type OftenOptions = During<MirrorEvent> & { everyMs: number; where: string }
+
+/** Does this every so often until the signal is aborted; what fails is told and done again the next time. */
+export const often = async (
+  { everyMs, where, signal, on }: OftenOptions,
+  work: () => Promise<unknown>,
+): Promise<void> => {
+  for (let wait = Math.min(everyMs, FIRST_MS); !signal.aborted; wait = everyMs) {
+    try {
+      await sleep(wait, signal)
+      await work()
+    } catch (e) {
+      if (signal.aborted) return
+      if (!isKmigError(e)) throw e
+      on?.({ kind: 'warning', where, text: messageOf(e) })
+    }
+  }
+}
