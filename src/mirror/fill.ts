@@ -23,14 +23,16 @@ export const fill = async (
   lanes: readonly Lane[],
   { target, control, signal }: FillOptions,
 ): Promise<void> => {
+  const [first] = lanes
+  const leader = first && target.leaderOf(first.topic, first.partition)
+  if (!leader) return
+  const connection = await target.connection(leader.nodeId, 'fill', signal)
+  // only now: while the connection was made a lane may have come to doubt what the target holds
   const wanted = lanes.flatMap(lane => {
     const markers = Number(lane.fillable < BigInt(MARKERS) ? lane.fillable : BigInt(MARKERS))
     return markers > 0 ? [{ lane, markers }] : []
   })
-  const [first] = wanted
-  const leader = first && target.leaderOf(first.lane.topic, first.lane.partition)
-  if (!first || !leader) return
-  const connection = await target.connection(leader.nodeId, 'fill', signal)
+  if (wanted.length === 0) return
   for (const { lane, markers } of wanted) lane.fill(markers)
   const most = Math.max(...wanted.map(({ markers }) => markers))
   const request = {
