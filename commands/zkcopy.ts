@@ -81,7 +81,11 @@ export default class ZkCopy extends BaseCommand {
 
   async run(): Promise<Report> {
     const { flags } = await this.parse(ZkCopy)
-    const ends = { from: this.zookeeper(flags.from), to: this.zookeeper(flags.to) }
+    const ends = {
+      ...{ from: this.zookeeper(flags.from), to: this.zookeeper(flags.to) },
+      'from-auth': this.zookeeperLogin(flags.from, flags['from-auth']),
+      'to-auth': this.zookeeperLogin(flags.to, flags['to-auth']),
+    }
     const options = zkcopyOptions({ ...flags, ...ends })
     return await this.show(during => zkcopy({ ...options, ...during }), view)
   }

@@ -29,7 +29,7 @@ export default class ZkDu extends BaseCommand {
 
   async run(): Promise<DuReport> {
     const { flags } = await this.parse(ZkDu)
-    const from = endOf(this.zookeeper(flags.from), flags['from-auth'])
+    const from = endOf(this.zookeeper(flags.from), this.zookeeperLogin(flags.from, flags['from-auth']))
     return await this.show(during => du({ ...during, from, depth: flags.depth, top: flags.top }), view)
   }
 }

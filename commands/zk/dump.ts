@@ -28,7 +28,7 @@ export default class ZkDump extends BaseCommand {
 
   async run(): Promise<DumpReport> {
     const { flags, args } = await this.parse(ZkDump)
-    const from = endOf(this.zookeeper(flags.from), flags['from-auth'])
+    const from = endOf(this.zookeeper(flags.from), this.zookeeperLogin(flags.from, flags['from-auth']))
     if (args.file === '-' && (flags.json || flags['json-stream'])) {
       throw new KmigError('USAGE', 'the dump and --json both want stdout', { try: ['dump to a file'] })
     }

@@ -39,7 +39,7 @@ export default class ZkLatency extends BaseCommand {
 
   async run(): Promise<LatencyReport> {
     const { flags } = await this.parse(ZkLatency)
-    const to = endOf(this.zookeeper(flags.to), flags['to-auth'])
+    const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
     const { ops, bytes, window, within: withinMs } = flags
     return await this.show(during => latency({ ...during, to, ops, bytes, window, withinMs }), view)
   }

@@ -51,7 +51,7 @@ export default class ZkRestore extends BaseCommand {
 
   async run(): Promise<RestoreReport> {
     const { flags, args } = await this.parse(ZkRestore)
-    const to = endOf(this.zookeeper(flags.to), flags['to-auth'])
+    const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
     const { file } = args
     const { check, batch, delete: deleteCreated, 'jute-maxbuffer': juteMaxBuffer } = flags
     const options = { file, to, check, batch, deleteCreated, juteMaxBuffer }

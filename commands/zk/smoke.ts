@@ -33,7 +33,7 @@ export default class ZkSmoke extends BaseCommand {
 
   async run(): Promise<SmokeReport> {
     const { flags } = await this.parse(ZkSmoke)
-    const to = endOf(this.zookeeper(flags.to), flags['to-auth'])
+    const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
     return await this.show(during => smoke({ ...during, to, withinMs: flags.within }), view)
   }
 }

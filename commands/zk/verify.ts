@@ -40,8 +40,8 @@ export default class ZkVerify extends BaseCommand {
 
   async run(): Promise<VerifyReport> {
     const { flags } = await this.parse(ZkVerify)
-    const from = endOf(this.zookeeper(flags.from), flags['from-auth'])
-    const to = endOf(this.zookeeper(flags.to), flags['to-auth'])
+    const from = endOf(this.zookeeper(flags.from), this.zookeeperLogin(flags.from, flags['from-auth']))
+    const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
     return await this.show(during => verify({ ...during, from, to, acl: flags.acl }), view)
   }
 }

@@ -59,6 +59,11 @@ export abstract class BaseCommand extends Command {
     return this.clusters.zookeeper(nameOrAddress)
   }
 
+  /** File of credentials of a ZooKeeper: the flag's, or that of the cluster's entry. */
+  protected zookeeperLogin(nameOrAddress: string, flag: string | undefined): string | undefined {
+    return flag ?? this.clusters.zookeeperProperties(nameOrAddress)
+  }
+
   /** Where locks, journals and saved files are. */
   protected get stateDirectory(): string {
     return stateDirectory({ flag: this.#flags['state-dir'], env: process.env })

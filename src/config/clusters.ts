@@ -86,6 +86,13 @@ export class Clusters {
     return zookeeper
   }
 
+  /** File by which the ZooKeeper of a named cluster is logged in to; none for an address. */
+  zookeeperProperties(nameOrAddress: string): string | undefined {
+    if (nameOrAddress.includes(':')) return undefined
+    const { zookeeperProperties: file } = this.#entry(nameOrAddress)
+    return file && resolve(dirname(this.#found.file ?? '.'), file)
+  }
+
   #entry(name: string): Document['clusters'][string] {
     const { clusters } = this.#read()
     const entry = Object.hasOwn(clusters, name) ? clusters[name] : undefined

@@ -8,6 +8,8 @@ const cluster = z.strictObject({
   bootstrap: z.union([text, z.array(text).min(1)]).optional(),
   /** Connect string with chroot. */
   zookeeper: text.optional(),
+  /** File of a ZooKeeper client's properties or credentials, relative to kmig.yaml. */
+  zookeeperProperties: text.optional(),
   /** A Kafka client's .properties file, relative to kmig.yaml. */
   properties: text.optional(),
 })

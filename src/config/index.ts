@@ -15,3 +15,4 @@ export {
 } from './security.ts'
 export { tlsFailure } from './tls-failure.ts'
 export { tlsOptions } from './tls-options.ts'
+export { readZookeeperProperties, type ZookeeperProperties } from './zookeeper-properties.ts'

@@ -70,7 +70,8 @@ const securityFrom = (values: Values): Security => {
   }
 }
 
-const valuesOf = (file: string, env: Env): Values => {
+/** A properties file with its references replaced; one that holds a secret must be closed to others. */
+export const valuesOf = (file: string, env: Env): Values => {
   let text: string
   try {
     text = readFileSync(file, 'utf8')

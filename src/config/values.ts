@@ -19,6 +19,9 @@ export class Values {
   some(key: string): string | undefined {
     return this.get(key) || undefined
   }
+  entries(): IterableIterator<[string, string]> {
+    return this.#values.entries()
+  }
   get unused(): string[] {
     return [...this.#values.keys()].filter(key => !this.#asked.has(key))
   }

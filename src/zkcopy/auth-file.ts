@@ -2,12 +2,15 @@ import { readFileSync } from 'node:fs'
 import { KmigError, messageOf } from '../kit/index.ts'
 import type { Auth } from '../zookeeper/index.ts'
 
+/** A key, and = before any colon. */
+const PROPERTY = /^\s*[\w.-]+\s*=/
+
 /**
  * Who a session is: one `scheme:secret` a line, as `addauth` of zkCli takes it (`digest:user:password`). Blank lines
- * and lines that start with # are left out. A file, as a flag would show the secret to every user of the machine.
+ * and lines that start with # are left out; `properties` tells whether there are `key=value` lines too. A file, as a flag would show the secret to every user of the machine.
  * Throws USAGE.
  */
-export const readAuthFile = (file: string): Auth[] => {
+export const readAuthFile = (file: string): { auth: Auth[]; properties: boolean } => {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -16,8 +19,13 @@ export const readAuthFile = (file: string): Auth[] => {
       cause: e,
     })
   }
-  return text.split(/\r?\n/).flatMap((line, i) => {
+  let properties = false
+  const auth = text.split(/\r?\n/).flatMap((line, i) => {
     if (line.trim() === '' || line.startsWith('#')) return []
+    if (PROPERTY.test(line)) {
+      properties = true
+      return []
+    }
     const [, scheme, secret] = /^([\w-]+):(.+)$/.exec(line) ?? []
     if (scheme && secret && (scheme !== 'digest' || secret.includes(':'))) {
       return [{ scheme, secret: Buffer.from(secret) }]
@@ -26,4 +34,5 @@ export const readAuthFile = (file: string): Auth[] => {
       try: ['write one a line, for example digest:user:password'],
     })
   })
+  return { auth, properties }
 }

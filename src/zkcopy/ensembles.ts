@@ -1,6 +1,5 @@
 import { KmigError } from '../kit/index.ts'
 import {
-  type Auth,
   acceptsSession,
   formatConnectString,
   hasMultiRead,
@@ -13,8 +12,13 @@ import {
 } from '../zookeeper/index.ts'
 import { TreeReader } from './tree-reader.ts'
 
+/** Who a session is, and how its servers are spoken to. */
+export type Login = Pick<SessionOptions, 'auth' | 'tls' | 'sasl'>
+export const sessionOf = ({ servers, auth, tls, sasl }: End): Login & Pick<SessionOptions, 'servers'> => ({
+  ...{ servers, auth, tls, sasl },
+})
 /** One side as a user names it. */
-export type End = ZkAddress & { auth?: readonly Auth[] | undefined }
+export type End = ZkAddress & Login
 export type OpenOptions = {
   withinMs?: number | undefined
   /** The same for a session that was open: longer where losing it costs more. Default `withinMs`. */
@@ -86,9 +90,8 @@ export class Ensembles implements AsyncDisposable {
   }
 }
 
-const quiet = ({ servers, auth }: End, { signal, withinMs }: OpenOptions): SessionOptions => ({
-  servers,
-  auth,
+const quiet = (end: End, { signal, withinMs }: OpenOptions): SessionOptions => ({
+  ...sessionOf(end),
   signal,
   withinMs,
 })
@@ -113,7 +116,9 @@ const refuseOverlap = async (from: End, to: End, options: OpenOptions): Promise<
   const withinMs = options.withinMs ?? 10_000
   const known = await Promise.all(
     to.servers.map(server =>
-      acceptsSession(server, probe.credentials, { withinMs, signal: options.signal }).catch(() => false),
+      acceptsSession(server, probe.credentials, { withinMs, tls: to.tls, signal: options.signal }).catch(
+        () => false,
+      ),
     ),
   )
   if (!known.includes(true)) return

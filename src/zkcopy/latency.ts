@@ -53,7 +53,7 @@ export const latency = async (options: LatencyOptions): Promise<LatencyReport> =
   let made = false
   try {
     for (const server of to.servers) {
-      clients.push(await OrdinaryClient.open({ server, auth: to.auth, signal, withinMs }))
+      clients.push(await OrdinaryClient.open({ ...to, server, signal, withinMs }))
     }
     await clients[0]?.create(parent, Buffer.alloc(0), { ephemeral: false })
     made = true
@@ -86,7 +86,7 @@ const tidy = async ({
   const [server] = to.servers
   if (!server) return
   const { signal } = new AbortController()
-  await using client = await OrdinaryClient.open({ server, auth: to.auth, signal, withinMs })
+  await using client = await OrdinaryClient.open({ ...to, server, signal, withinMs })
   for (const name of await client.children(parent)) {
     await client.remove(childPath(parent, name)).catch(e => {
       if (!isKmigError(e, 'ZK_NO_NODE')) throw e

@@ -9,7 +9,7 @@ import {
   sync,
   ZkSession,
 } from '../zookeeper/index.ts'
-import type { End } from './ensembles.ts'
+import { type End, sessionOf } from './ensembles.ts'
 import { TreeReader } from './tree-reader.ts'
 
 export type OneEnsembleOptions = {
@@ -35,7 +35,7 @@ export class OneEnsemble implements AsyncDisposable {
 
   /** Throws UNREACHABLE, AUTHENTICATION. Nothing is written. */
   static async open(end: End, options: OneEnsembleOptions): Promise<OneEnsemble> {
-    const session = { servers: end.servers, auth: end.auth, ...options }
+    const session = { ...sessionOf(end), ...options }
     const multiRead = await hasMultiRead({ ...session, on: undefined })
     const opened = await Promise.allSettled(
       Array.from({ length: READERS + 1 }, () => ZkSession.open(session)),

@@ -1,10 +1,11 @@
 import zookeeper from 'node-zookeeper-client'
 import { formatHostPort, type HostPort, KmigError, messageOf, onAbort } from '../kit/index.ts'
-import { type Auth, CODE, codeError, PERM } from '../zookeeper/index.ts'
+import { CODE, codeError, PERM } from '../zookeeper/index.ts'
 
-export type OrdinaryOptions = {
+import type { Login } from './ensembles.ts'
+
+export type OrdinaryOptions = Login & {
   server: HostPort
-  auth?: readonly Auth[] | undefined
   signal: AbortSignal
   /** For the connection, and for each request: this client itself waits for ever. */
   withinMs: number
@@ -36,6 +37,10 @@ export class OrdinaryClient implements AsyncDisposable {
     if (options.server.host.includes(':')) {
       const why = `the client behind smoke and latency knows no IPv6 address: ${formatHostPort(options.server)}`
       throw new KmigError('UNSUPPORTED', why, { try: ['give a host name for it'] })
+    }
+    if (options.tls || options.sasl) {
+      const why = 'the client behind smoke and latency speaks neither TLS nor SASL'
+      throw new KmigError('UNSUPPORTED', why, { try: ['give a port without TLS, and digest credentials'] })
     }
     const client = new OrdinaryClient(options)
     try {

@@ -58,7 +58,7 @@ export const smoke = async ({ to, signal, on, withinMs = 10_000 }: SmokeOptions)
   try {
     await each('connect', async party => {
       const server = to.servers[parties.indexOf(party)]
-      if (server) party.client = await OrdinaryClient.open({ server, auth: to.auth, signal, withinMs })
+      if (server) party.client = await OrdinaryClient.open({ ...to, server, signal, withinMs })
     })
     await each('create', async ({ client, path, server }) => {
       await client?.create(path, Buffer.from(server), { ephemeral: true })

@@ -1,6 +1,6 @@
 import { onAbort } from '../kit/index.ts'
 import { belowPath, CODE, type SessionEvent, sync, type WatchEvent, ZkSession } from '../zookeeper/index.ts'
-import type { End } from './ensembles.ts'
+import { type End, sessionOf } from './ensembles.ts'
 import { TreeReader } from './tree-reader.ts'
 
 export type SourceWatchOptions = {
@@ -36,8 +36,7 @@ export class SourceWatch implements AsyncDisposable {
   static async open(end: End, options: SourceWatchOptions): Promise<SourceWatch | undefined> {
     let watch: SourceWatch | undefined
     const session = await ZkSession.open({
-      servers: end.servers,
-      auth: end.auth,
+      ...sessionOf(end),
       signal: options.signal,
       withinMs: options.withinMs,
       onWatch: event => {

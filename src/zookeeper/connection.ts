@@ -1,4 +1,6 @@
-import { connect, type Socket } from 'node:net'
+import { connect, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { type Tls, tlsFailure, tlsOptions } from '../config/index.ts'
 import { formatHostPort, type HostPort, KmigError, messageOf, onAbort } from '../kit/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
 import { FrameSplitter } from './frames.ts'
@@ -17,6 +19,9 @@ export const NEW_SESSION: Credentials = { sessionId: 0n, password: Buffer.alloc(
 
 export type ConnectOptions = Credentials & {
   server: HostPort
+  tls?: Tls | undefined
+  /** Whether a server that has lost its quorum may take the session, for reading. Default no. */
+  readOnly?: boolean
   lastZxidSeen: bigint
   /** Asked for; the server grants 2 to 20 of its ticks. */
   timeoutMs: number
@@ -34,7 +39,7 @@ export type Handlers = { reply(frame: ReplyFrame): void; end(why: KmigError): vo
 export class Connection {
   readonly server: HostPort
   /** Granted by the server. `timeoutMs` 0: the session that was asked for is gone. */
-  readonly granted: Credentials & { timeoutMs: number }
+  readonly granted: Credentials & { timeoutMs: number; readOnly: boolean }
   #socket: Socket
   #handlers: Handlers
   #splitter: FrameSplitter
@@ -62,9 +67,9 @@ export class Connection {
     if (this.granted.timeoutMs > 0) this.#watchOver(this.granted.timeoutMs)
   }
 
-  /** Throws UNREACHABLE, or PROTOCOL if what listens there is no ZooKeeper. */
+  /** Throws UNREACHABLE, AUTHENTICATION (a certificate), or PROTOCOL if what listens there is no ZooKeeper. */
   static async open(options: ConnectOptions, handlers: Handlers): Promise<Connection> {
-    const { server, withinMs, signal } = options
+    const { server, withinMs, signal, tls } = options
     const address = formatHostPort(server)
     const splitter = new FrameSplitter()
     const answer = Promise.withResolvers<Buffer>()
@@ -82,17 +87,25 @@ export class Connection {
         return true
       },
     }
-    const socket = connect({ host: server.host, port: server.port, noDelay: true, onread })
+    const { host, port } = server
+    const socket = tls
+      ? connectTls({ ...tlsOptions(tls), host, port, ...(isIP(host) ? {} : { servername: host }) })
+      : connect({ host, port, noDelay: true, onread })
+    if (tls) socket.setNoDelay(true).on('data', chunk => take(chunk))
     const refuse = (why: string): void =>
       answer.reject(new KmigError('UNREACHABLE', `ZooKeeper at ${address}: ${why}`))
     const timer = setTimeout(() => refuse(`no answer within ${(withinMs / 1000).toFixed(1)} s`), withinMs)
     using _ = onAbort(signal, reason => answer.reject(reason))
-    socket.on('error', e => refuse(messageOf(e) || ((e as NodeJS.ErrnoException).code ?? 'failed')))
-    socket.on('close', () => refuse('it closed the connection during the handshake'))
-    socket.on('connect', () => socket.write(helloBytes(options)))
+    socket.on('error', e => {
+      const refused = tls && tlsFailure(e, `ZooKeeper at ${address}`, tls)
+      if (refused) answer.reject(refused)
+      else refuse(messageOf(e) || ((e as NodeJS.ErrnoException).code ?? 'failed'))
+    })
+    socket.on('close', () => refuse(`${CLOSED}${tls ? ' (does this port speak TLS?)' : ''}`))
+    socket.on(tls ? 'secureConnect' : 'connect', () => socket.write(helloBytes(options)))
     try {
       const granted = readGrant(new Reader(await answer.promise))
-      socket.removeAllListeners()
+      for (const event of ['error', 'close', 'connect', 'secureConnect']) socket.removeAllListeners(event)
       const connection = new Connection(socket, { server, granted, splitter }, handlers)
       take = chunk => connection.#take(chunk)
       return connection
@@ -196,9 +209,18 @@ export class Connection {
   }
 }
 
-const helloBytes = ({ lastZxidSeen, timeoutMs, sessionId, password }: ConnectOptions): Buffer => {
+/** How a server ends it that speaks another protocol, or is read-only. */
+export const CLOSED = 'it closed the connection during the handshake'
+
+const helloBytes = ({
+  lastZxidSeen,
+  timeoutMs,
+  sessionId,
+  password,
+  readOnly = false,
+}: ConnectOptions): Buffer => {
   const frame = new Writer(64).int32(0).int32(0).int64(lastZxidSeen).int32(timeoutMs)
-  const bytes = frame.int64(sessionId).bytes32(password).bool(false).toBuffer()
+  const bytes = frame.int64(sessionId).bytes32(password).bool(readOnly).toBuffer()
   bytes.writeInt32BE(bytes.length - 4, 0)
   return bytes
 }
@@ -207,5 +229,6 @@ const readGrant = (from: Reader): Connection['granted'] => {
   from.int32()
   const timeoutMs = from.int32()
   const sessionId = from.int64()
-  return { timeoutMs, sessionId, password: Buffer.from(from.bytes32()) }
+  const password = Buffer.from(from.bytes32())
+  return { timeoutMs, sessionId, password, readOnly: from.left > 0 && from.bool() }
 }

@@ -22,6 +22,7 @@ export {
 } from './operations.ts'
 export { ancestorsOf, belowPath, childPath, isWithin, joinPath, pathFault } from './path.ts'
 export { acceptsSession, hasMultiRead } from './probe.ts'
+export type { SaslLogin } from './sasl.ts'
 export { type Auth, type SessionEvent, type SessionOptions, ZkSession } from './session.ts'
 export { Stat } from './stat.ts'
 export { addWatch, type WatchEvent } from './watches.ts'

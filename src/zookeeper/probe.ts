@@ -1,3 +1,4 @@
+import type { Tls } from '../config/index.ts'
 import { type HostPort, KmigError } from '../kit/index.ts'
 import { CODE } from './codes.ts'
 import { Connection, type Credentials } from './connection.ts'
@@ -25,7 +26,7 @@ export const hasMultiRead = async (options: SessionOptions): Promise<boolean> =>
 export const acceptsSession = async (
   server: HostPort,
   session: Credentials,
-  options: { withinMs: number; signal?: AbortSignal | undefined },
+  options: { withinMs: number; tls?: Tls | undefined; signal?: AbortSignal | undefined },
 ): Promise<boolean> => {
   const over = new KmigError('DISCONNECTED', 'the probe is over')
   const connection = await Connection.open(

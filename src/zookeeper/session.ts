@@ -1,8 +1,11 @@
+import type { Tls } from '../config/index.ts'
 import { formatHostPort, type HostPort, KmigError, messageOf, sleep } from '../kit/index.ts'
 import { Writer } from '../wire/index.ts'
 import { type Answer, CODE, codeError } from './codes.ts'
 import { Connection, type Credentials, NEW_SESSION, type ReplyFrame, XID } from './connection.ts'
 import { closeSession, type Operation } from './operations.ts'
+import { whyRefused } from './read-only.ts'
+import { logInOver, type SaslLogin } from './sasl.ts'
 import { addWatch, OP_SET_WATCHES2, readWatchEvent, setWatches, type WatchEvent } from './watches.ts'
 
 export type Auth = { scheme: string; secret: Buffer }
@@ -15,6 +18,9 @@ export type SessionOptions = {
   servers: readonly HostPort[]
   /** Sent before anything else on every connection. */
   auth?: readonly Auth[] | undefined
+  tls?: Tls | undefined
+  /** Logged in before that, on every connection. */
+  sasl?: SaslLogin | undefined
   /** Ends the opening only; an open session ends by dispose. */
   signal?: AbortSignal | undefined
   /** Session timeout asked for. Default 30,000. */
@@ -213,7 +219,7 @@ export class ZkSession implements AsyncDisposable {
       } catch (e) {
         signal?.throwIfAborted()
         if (e instanceof KmigError && e.code === 'AUTHENTICATION') throw e
-        faults.set(formatHostPort(server), messageOf(e))
+        faults.set(formatHostPort(server), await whyRefused(server, e, { tls: this.#options.tls, signal }))
         if ((attempt + 1) % this.#servers.length === 0) await sleep(Math.min(200, leftMs), signal)
       }
     }
@@ -221,16 +227,26 @@ export class ZkSession implements AsyncDisposable {
 
   async #attach(server: HostPort, leftMs: number, signal?: AbortSignal | undefined): Promise<void> {
     const share = Math.max(500, Math.min(HANDSHAKE_MS, leftMs / Math.min(3, this.#servers.length)))
+    let login: ((reply: ReplyFrame) => void) | undefined
+    const ended = Promise.withResolvers<never>()
+    ended.promise.catch(() => {}) // only a login waits for it
     const connection = await Connection.open(
       {
         ...this.#credentials,
         server,
+        tls: this.#options.tls,
         lastZxidSeen: this.#lastZxid,
         timeoutMs: this.#options.timeoutMs ?? 30_000,
         withinMs: Math.min(leftMs, share),
         signal,
       },
-      { reply: reply => this.#take(reply), end: why => this.#lost(why) },
+      {
+        reply: reply => (login ? login(reply) : this.#take(reply)),
+        end: why => {
+          ended.reject(why)
+          this.#lost(why, connection)
+        },
+      },
     )
     if (connection.granted.timeoutMs <= 0) {
       this.#credentials = NEW_SESSION
@@ -238,8 +254,15 @@ export class ZkSession implements AsyncDisposable {
       this.#options.on?.({ kind: 'expired' })
       return await this.#attach(server, leftMs, signal)
     }
-    if (this.#closed) return connection.end(this.#closed)
     this.#credentials = connection.granted
+    const { sasl } = this.#options
+    if (sasl) {
+      const listen = (to: typeof login): void => {
+        login = to
+      }
+      await logInOver(connection, sasl, { listen, ended: ended.promise, withinMs: share })
+    }
+    if (this.#closed) return connection.end(this.#closed)
     this.#connection = connection
     for (const { scheme, secret } of this.#options.auth ?? []) connection.sendAuth(scheme, secret)
     for (const body of setWatches(this.#watched, this.#lastZxid)) {
@@ -250,8 +273,8 @@ export class ZkSession implements AsyncDisposable {
     for (const call of waiting) this.#send(connection, call)
   }
 
-  #lost(why: KmigError): void {
-    if (!this.#connection) return
+  #lost(why: KmigError, connection: Connection): void {
+    if (!this.#connection || this.#connection !== connection) return
     this.#connection = undefined
     const open = this.#sent
     this.#sent = []

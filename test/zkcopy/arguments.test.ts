@@ -60,7 +60,7 @@ test('a masked ACL of the source stops the copy even if the target showed the sa
 test('a file of credentials holds one scheme:secret a line, and a fault is named by line', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'kmig-')), 'auth')
   writeFileSync(file, '# who we are\n\ndigest:user:pass:word\nx509:cn\n')
-  expect(readAuthFile(file).map(({ scheme, secret }) => [scheme, String(secret)])).toEqual([
+  expect(readAuthFile(file).auth.map(({ scheme, secret }) => [scheme, String(secret)])).toEqual([
     ['digest', 'user:pass:word'],
     ['x509', 'cn'],
   ])
