@@ -28,7 +28,9 @@ export class Inventory {
   readonly #o: InventoryOptions
   /** While true, ACLs that allow writing to mirrored topics are held back. */
   writeHold: boolean
-  #entries: readonly Entry[] = []
+  #entries: readonly Entry[] = (['acl', 'quota', 'user', 'broker-config'] as const).map(kind => {
+    return { kind, name: '(all)', outcome: 'refused', why: 'the run ended before they were looked at' }
+  })
   #names: readonly string[] = []
   #told = new Set<string>()
   constructor(options: InventoryOptions & { writeHold?: boolean | undefined }) {

@@ -21,7 +21,7 @@ const SAID: Readonly<Record<Entry['outcome'], string>> = {
 }
 
 /** 'left out ACL allow User:a read on topic 'x': by --sync, which does not name acls' */
-export const entryLine = ({ kind, name, outcome, why }: Entry): string =>
+const entryLine = ({ kind, name, outcome, why }: Entry): string =>
   `${SAID[outcome]} ${NAMES[kind][0]} ${name}${why ? `: ${why}` : ''}`
 
 /** How many of each kind became what, a line per kind. */
@@ -37,14 +37,25 @@ export const coverageLines = (entries: readonly Entry[]): string[] =>
   })
 
 const SHOWN = 20
-/** What is not simply copied, a line each; of many alike the first ones. */
-export const exceptionLines = (entries: readonly Entry[]): string[] => {
-  const odd = entries.filter(({ outcome }) => outcome !== 'copied' && outcome !== 'excluded')
-  return [...Map.groupBy(odd, ({ kind, outcome }) => `${kind} ${outcome}`).values()].flatMap(share => {
+/** A line each; of many alike the first ones. */
+const firstLines = (entries: readonly Entry[]): string[] =>
+  [...Map.groupBy(entries, ({ kind, outcome }) => `${kind} ${outcome}`).values()].flatMap(share => {
     const more = share.length - SHOWN
     return [
       ...share.slice(0, SHOWN).map(entryLine),
       ...(more > 0 ? [`and ${formatCount(more)} more like it, see --json`] : []),
     ]
   })
+/** What is neither simply copied nor left out by a flag. */
+export const exceptionLines = (entries: readonly Entry[]): string[] =>
+  firstLines(entries.filter(({ outcome }) => outcome !== 'copied' && outcome !== 'excluded'))
+
+/** What a plan says beside the lines of its topics: of topics and groups the first that are left out, all of the rest. */
+export const planLines = (entries: readonly Entry[]): string[] => {
+  const many = entries.filter(({ kind }) => kind === 'topic' || kind === 'group')
+  const left = many.filter(
+    ({ kind, outcome }) => outcome === 'excluded' || (kind === 'group' && outcome !== 'copied'),
+  )
+  const rest = entries.filter(({ kind }) => kind !== 'topic' && kind !== 'group' && kind !== 'config')
+  return [...firstLines(left), ...rest.map(entryLine)]
 }

@@ -327,7 +327,7 @@ export class Mirror implements AsyncDisposable {
     const timer = new AbortController()
     const until = { ...this.#options, signal: AbortSignal.any([signal, timer.signal]) }
     const groups = often({ ...until, where: 'groups', everyMs: groupsEveryMs }, () => this.syncGroups())
-    const inventory = often({ ...until, where: 'inventory', everyMs: inventoryEveryMs }, () =>
+    const inventory = often({ ...until, where: 'inventory', everyMs: inventoryEveryMs, firstMs: 0 }, () =>
       this.syncInventory(),
     )
     try {

@@ -1,17 +1,19 @@
 import { type During, isKmigError, messageOf, sleep } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 
-/** Nothing waits longer than this for its first time. */
-const FIRST_MS = 5_000
-
-export type OftenOptions = During<MirrorEvent> & { everyMs: number; where: string }
+export type OftenOptions = During<MirrorEvent> & {
+  everyMs: number
+  /** Before the first time; default `everyMs`. */
+  firstMs?: number | undefined
+  where: string
+}
 
 /** Does this every so often until the signal is aborted; what fails is told and done again the next time. */
 export const often = async (
-  { everyMs, where, signal, on }: OftenOptions,
+  { everyMs, firstMs = everyMs, where, signal, on }: OftenOptions,
   work: () => Promise<unknown>,
 ): Promise<void> => {
-  for (let wait = Math.min(everyMs, FIRST_MS); !signal.aborted; wait = everyMs) {
+  for (let wait = firstMs; !signal.aborted; wait = everyMs) {
     try {
       await sleep(wait, signal)
       await work()

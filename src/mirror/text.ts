@@ -1,7 +1,6 @@
-import type { Entry } from '../inventory/index.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
 import type { MirrorEvent, MirrorProgress } from './events.ts'
-import { coverageLines, entryLine, exceptionLines } from './ledger-text.ts'
+import { coverageLines, exceptionLines, planLines } from './ledger-text.ts'
 import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { MirrorReport } from './report.ts'
 
@@ -165,10 +164,6 @@ const topicLines = ({
   ]
 }
 
-/** What no line of a topic says; of groups only what is not simply copied. */
-const isSaidApart = ({ kind, outcome }: Entry): boolean =>
-  kind === 'topic' ? outcome === 'excluded' : kind === 'group' ? outcome !== 'copied' : kind !== 'config'
-
 /** The plan for people. */
 export const planText = ({
   name,
@@ -185,7 +180,7 @@ export const planText = ({
     ...topics.flatMap(topicLines),
     ...(topics.length === 0 ? ['no topic is chosen'] : []),
     `until the cutover every copy has: retention and compaction off, compression.type=producer, CreateTime`,
-    ...inventory.filter(isSaidApart).map(entryLine),
+    ...planLines(inventory),
     ...coverageLines(inventory).map(text => `of ${source.name}: ${text}`),
     ...warnings.map(text => `warning: ${text}`),
     `state is kept in topic ${stateTopic} on the target`,

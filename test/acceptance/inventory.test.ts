@@ -261,8 +261,18 @@ servers('what a cluster has beside its records', () => {
         rows: [],
         refused: [{ group: 'modern', why: expect.stringMatching(/members on the target/) }],
       })
-      const back = await sync({ groups, source: world.next, target: world.old })
-      expect(back.rows).toMatchObject([{ outcome: { kind: 'kept', at: 2n } }])
+      await commitOffsets(world.next, 'reads', [{ topic: 'orders', partition: 0, offset: 3n, metadata: 'r' }])
+      const leaveToo = await joinNewGroup(world.next, 'reads', ['orders'])
+      expect((await describeGroups(world.next, ['reads']))[0]).toMatchObject({
+        protocolType: 'consumer',
+        members: [{}],
+      })
+      const back = await sync({ groups: ['reads'], source: world.next, target: world.old })
+      expect(back.rows).toMatchObject([{ outcome: { kind: 'committed', at: 3n } }])
+      expect((await groupOffsets(world.old, ['reads'])).get('reads')).toMatchObject([
+        { offset: 3n, metadata: 'r' },
+      ])
+      await leaveToo()
       await leave()
       await until(async () => (await describeGroups(world.next, groups))[0]?.state === 'Empty')
       expect(kinds(await sync({ groups }))).toEqual({ committed: 1 })

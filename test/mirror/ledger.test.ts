@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { planConfigs } from '../../src/inventory/index.ts'
 import { Offset } from '../../src/kit/index.ts'
 import { groupEntries, topicEntries } from '../../src/mirror/ledger.ts'
-import { coverageLines, exceptionLines } from '../../src/mirror/ledger-text.ts'
+import { coverageLines, exceptionLines, planLines } from '../../src/mirror/ledger-text.ts'
 import type { TopicPlan } from '../../src/mirror/plan.ts'
 import type { GroupReport } from '../../src/offsets/index.ts'
 
@@ -101,7 +101,7 @@ describe('the ledger', () => {
     ])
   })
 
-  test('is summed up by kind, and of many exceptions alike the first are shown', () => {
+  test('is summed up by kind, and of many exceptions alike the first are shown; a plan names every ACL', () => {
     const many = Array.from({ length: 30 }, (_, i) => ({
       kind: 'acl' as const,
       name: `${i}`,
@@ -112,6 +112,8 @@ describe('the ledger', () => {
     expect(coverageLines(entries)).toEqual(['ACLs: 30 NOT COPIED', 'topics: 1 copied'])
     const lines = exceptionLines(entries)
     expect(lines).toHaveLength(21)
+    expect(planLines(entries)).toHaveLength(30)
+    expect(planLines(many.map(each => ({ ...each, kind: 'group' as const })))).toHaveLength(21)
     expect([lines[0], lines.at(-1)]).toEqual(['NOT COPIED ACL 0: no', 'and 10 more like it, see --json'])
   })
 })
