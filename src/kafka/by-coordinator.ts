@@ -79,7 +79,8 @@ const askOne = async <T>(
     const unanswered = failed(-1, brokerError(-1, `${what}: broker ${nodeId} left a group out`))
     const found = new Map(groups.map((group): [string, GroupOutcome<T>] => [group, unanswered]))
     for (const { groupId, errorCode, value } of answers) {
-      const error = () => brokerError(errorCode, `${what} of group '${groupId}'`)
+      const error = () =>
+        brokerError(errorCode, `${what} of group '${groupId}'`, null, `Describe on group ${groupId}`)
       found.set(groupId, errorCode === 0 ? { kind: 'ok', value } : failed(errorCode, error()))
     }
     return found

@@ -44,6 +44,8 @@ export const byLeader = async <A extends Ask, R>(
   work: {
     /** For errors: what is asked. */
     what: string
+    /** The operation on a topic that it takes. */
+    needs: string
     send: (to: Connection, asks: A[]) => Promise<Answer<R>[]>
     /** Error codes that are the answer, for this ask, and not tried again. */
     final?: (ask: A, errorCode: number) => boolean
@@ -72,7 +74,7 @@ export const byLeader = async <A extends Ask, R>(
     const rounds = [...Map.groupBy(left, ask => cluster.leaderOf(ask.topic, ask.partition)?.nodeId)].map(
       async ([nodeId, share]) =>
         nodeId === undefined
-          ? leaderless(share, work.what, troubles)
+          ? leaderless(share, work, troubles)
           : askOne(cluster, nodeId, share, signal, work),
     )
     for (const each of await Promise.all(rounds)) for (const [key, o] of each) outcomes.set(key, o)
@@ -93,47 +95,58 @@ const noAbort = (signal: AbortSignal | undefined) => (): TopicMetadata[] => {
   return []
 }
 
-const failed = (ask: Ask, errorCode: number, what: string, cause?: Error) => {
+type Question = { what: string; needs: string }
+
+const failed = (ask: Ask, errorCode: number, question: Question, cause?: Error) => {
   const key = partitionKey(ask.topic, ask.partition)
-  return [key, { kind: 'error' as const, errorCode, error: cause ?? named(errorCode, what, key) }] as const
+  return [
+    key,
+    { kind: 'error' as const, errorCode, error: cause ?? named(errorCode, question, key) },
+  ] as const
 }
 
-const leaderless = (asks: readonly Ask[], what: string, troubles: Map<string, number>) =>
-  new Map(asks.map(ask => failed(ask, troubles.get(ask.topic) || ERROR.LEADER_NOT_AVAILABLE, what)))
+const leaderless = (asks: readonly Ask[], question: Question, troubles: Map<string, number>) =>
+  new Map(asks.map(ask => failed(ask, troubles.get(ask.topic) || ERROR.LEADER_NOT_AVAILABLE, question)))
 
 const askOne = async <A extends Ask, R>(
   cluster: Leaders,
   nodeId: number,
   asks: A[],
   signal: AbortSignal | undefined,
-  { what, send }: { what: string; send: (to: Connection, asks: A[]) => Promise<Answer<R>[]> },
+  work: Question & { send: (to: Connection, asks: A[]) => Promise<Answer<R>[]> },
 ): Promise<Map<string, Outcome<R>>> => {
+  const { what } = work
   try {
-    const answers = await send(await cluster.connection(nodeId, 'control', signal), asks)
+    const answers = await work.send(await cluster.connection(nodeId, 'control', signal), asks)
     const found = new Map<string, Outcome<R>>()
     for (const { topic, partition, errorCode, value } of answers) {
       const key = partitionKey(topic, partition)
       if (errorCode === 0) found.set(key, { kind: 'ok', value })
-      else found.set(key, { kind: 'error', errorCode, error: named(errorCode, what, key) })
+      else found.set(key, { kind: 'error', errorCode, error: named(errorCode, work, key) })
     }
     for (const ask of asks) {
       const key = partitionKey(ask.topic, ask.partition)
       if (found.has(key)) continue
-      found.set(...failed(ask, -1, what, new KmigError('PROTOCOL', `${what} of ${key}: no answer`)))
+      found.set(...failed(ask, -1, work, new KmigError('PROTOCOL', `${what} of ${key}: no answer`)))
     }
     return found
   } catch (e) {
     const error = e instanceof Error ? e : new Error(String(e))
     const passes = isKmigError(e, 'UNREACHABLE', 'DISCONNECTED', 'TIMEOUT')
     const code = passes ? NETWORK_EXCEPTION : (kafkaErrorOf(e)?.code ?? -2)
-    return new Map(asks.map(ask => failed(ask, code, what, error)))
+    return new Map(asks.map(ask => failed(ask, code, work, error)))
   }
 }
 
-const named = (errorCode: number, what: string, key: string): KmigError =>
+const named = (errorCode: number, { what, needs }: Question, key: string): KmigError =>
   errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION
     ? new KmigError('TOPIC_MISSING', `${what} of ${key}: the broker knows no such topic or partition`)
-    : brokerError(errorCode, `${what} of ${key}`)
+    : brokerError(
+        errorCode,
+        `${what} of ${key}`,
+        null,
+        `${needs} on topic ${key.slice(0, key.lastIndexOf('-'))}`,
+      )
 
 export type Tolerance = {
   /** Told of each partition that it can't be had of; without it the first such error is thrown. */

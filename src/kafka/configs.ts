@@ -1,4 +1,5 @@
 import { KmigError } from '../kit/index.ts'
+import type { Tolerance } from './by-leader.ts'
 import type { AskOptions, Cluster } from './cluster.ts'
 import { brokerError, ERROR } from './errors.ts'
 import { ALTER, DescribeConfigs, IncrementalAlterConfigs, RESOURCE } from './messages/index.ts'
@@ -31,10 +32,23 @@ export type ConfigEntry = {
 /** A topic, or a broker by its node id; the broker named '' stands for the default of all brokers. */
 export type ConfigResource = { kind: 'topic' | 'broker'; name: string }
 
-const failure = ({ kind, name }: ConfigResource, what: string, code: number, detail: string | null) =>
+const failure = (
+  { kind, name }: ConfigResource,
+  [what, operation]: readonly [string, 'DescribeConfigs' | 'AlterConfigs'],
+  code: number,
+  detail: string | null,
+) =>
   code === ERROR.UNKNOWN_TOPIC_OR_PARTITION
     ? new KmigError('TOPIC_MISSING', `${what} of topic '${name}': it does not exist`)
-    : brokerError(code, `${what} of ${kind} '${name}'`, detail)
+    : brokerError(
+        code,
+        `${what} of ${kind} '${name}'`,
+        detail,
+        `${operation} on ${kind === 'topic' ? `topic ${name}` : 'the cluster'}`,
+      )
+
+const READ = ['settings', 'DescribeConfigs'] as const
+const CHANGE = ['change of settings', 'AlterConfigs'] as const
 
 /** A broker's own settings are asked of that broker, all others of any. */
 const at = ({ kind, name }: ConfigResource): number | undefined =>
@@ -42,12 +56,12 @@ const at = ({ kind, name }: ConfigResource): number | undefined =>
 
 /**
  * All settings of topics and brokers, with where each value comes from; keyed by the resource's name.
- * Throws TOPIC_MISSING, AUTHORIZATION, BROKER.
+ * Throws TOPIC_MISSING, AUTHORIZATION, BROKER of the first that can't be had; with `refused` all are told instead.
  */
 export const describeConfigs = async (
   cluster: Cluster,
   resources: readonly ConfigResource[],
-  options: AskOptions = {},
+  { refused, ...options }: AskOptions & Tolerance = {},
 ): Promise<Map<string, ConfigEntry[]>> => {
   const found = new Map<string, ConfigEntry[]>()
   for (const [nodeId, share] of Map.groupBy(resources, at)) {
@@ -59,7 +73,12 @@ export const describeConfigs = async (
         : await cluster.broker(nodeId, DescribeConfigs, request, options)
     for (const { name, type, errorCode, errorMessage, configs } of results) {
       const resource: ConfigResource = { kind: type === RESOURCE.topic ? 'topic' : 'broker', name }
-      if (errorCode !== 0) throw failure(resource, 'settings', errorCode, errorMessage)
+      if (errorCode !== 0) {
+        const error = failure(resource, READ, errorCode, errorMessage)
+        if (!refused) throw error
+        refused(name, error)
+        continue
+      }
       found.set(
         name,
         configs.map(({ name, value, source, readOnly, isSensitive }) => {
@@ -75,7 +94,7 @@ export const describeConfigs = async (
 export const describeTopicConfigs = (
   cluster: Cluster,
   topics: readonly string[],
-  options: AskOptions = {},
+  options: AskOptions & Tolerance = {},
 ): Promise<Map<string, ConfigEntry[]>> =>
   describeConfigs(
     cluster,
@@ -108,7 +127,7 @@ export const alterConfigs = async (
       ? await cluster.any(IncrementalAlterConfigs, request, options)
       : await cluster.broker(nodeId, IncrementalAlterConfigs, request, options)
   for (const { errorCode, errorMessage } of resources) {
-    if (errorCode !== 0) throw failure(resource, 'change of settings', errorCode, errorMessage)
+    if (errorCode !== 0) throw failure(resource, CHANGE, errorCode, errorMessage)
   }
 }
 

@@ -24,7 +24,8 @@ export const findCoordinators = async (
     const { coordinators } = answer
     const rows = coordinators.length > 0 ? coordinators : [{ ...answer, key: first }]
     for (const { key, nodeId, errorCode: code, errorMessage } of rows) {
-      const error = () => brokerError(code, `the coordinator of group '${key}'`, errorMessage)
+      const error = () =>
+        brokerError(code, `the coordinator of group '${key}'`, errorMessage, `Describe on group ${key}`)
       found.set(key, code === 0 ? { kind: 'node', nodeId } : { kind: 'error', code, error: error() })
     }
     return rows.length

@@ -197,14 +197,21 @@ const HELP: Readonly<Record<string, string>> = {
 }
 /**
  * A broker's answer as an error: BROKER, AUTHORIZATION or AUTHENTICATION, with Kafka's own name for it.
- * `what` says what was asked, of whom; `detail` is the broker's message.
+ * `what` says what was asked, of whom; `detail` is the broker's message; `needs` the right that it takes, as in
+ * 'Describe on topic orders', told if it is denied.
  */
-export const brokerError = (code: number, what: string, detail?: string | null): KmigError => {
+export const brokerError = (
+  code: number,
+  what: string,
+  detail?: string | null,
+  needs?: string,
+): KmigError => {
   const row = kafkaError(code)
-  const help = row.cure && HELP[row.cure]
+  const denied = row.cure === 'denied' && needs
+  const help = denied ? `allow ${needs} to kmig's user, or leave it out` : row.cure && HELP[row.cure]
   const error = new KmigError(
     row.cure === 'auth' || row.cure === 'denied' ? KIND[row.cure] : 'BROKER',
-    `${what}: ${row.name} (${code})${detail ? `: ${detail}` : ''}`,
+    `${what}: ${row.name} (${code})${denied ? `, it needs ${needs}` : ''}${detail ? `: ${detail}` : ''}`,
     help ? { try: [help] } : {},
   )
   rowOf.set(error, row)

@@ -27,6 +27,7 @@ export const listOffsets = async (
   const isolationLevel = isolation === 'read_committed' ? ISOLATION.readCommitted : ISOLATION.readUncommitted
   const outcomes = await byLeader(cluster, asks, options, {
     what: 'offsets',
+    needs: 'Describe',
     send: async (to, share) => {
       const request = { isolationLevel, topics: byTopic(share) }
       const { topics } = await to.send(ListOffsets, request, { timeoutMs, signal })
@@ -61,6 +62,7 @@ export const epochEnds = async (
   const { timeoutMs = REQUEST_MS, signal } = options
   const outcomes = await byLeader(cluster, asks, options, {
     what: 'end of a leader epoch',
+    needs: 'Describe',
     send: async (to, share) => {
       const { topics } = await to.send(
         OffsetForLeaderEpoch,
@@ -93,6 +95,7 @@ export const deleteRecords = async (
   const { timeoutMs = REQUEST_MS, signal } = options
   const outcomes = await byLeader(cluster, asks, options, {
     what: 'deletion of records',
+    needs: 'Delete',
     send: async (to, share) => {
       const request = { topics: byTopic(share), timeoutMs }
       // the broker itself waits for its followers up to timeoutMs, so its answer is given a little more

@@ -25,6 +25,7 @@ const perTopic = async <T extends { name: string }>(
   options: AskOptions,
   work: {
     what: string
+    needs: string
     settled?: number
     send: (topics: readonly T[], once: AskOptions) => Promise<readonly Verdict[]>
   },
@@ -44,20 +45,25 @@ const perTopic = async <T extends { name: string }>(
       const { name, errorCode, errorMessage } = verdict
       if (errorCode === ERROR.NONE || (perhapsDone && errorCode === work.settled)) continue
       const passing = errorCode !== ERROR.UNKNOWN_TOPIC_OR_PARTITION && isRetriable(errorCode)
-      if (!passing) throw failure(work.what, name, errorCode, errorMessage)
+      if (!passing) throw failure(work, name, errorCode, errorMessage)
       again.push(verdict)
     }
     perhapsDone ||= again.some(({ errorCode }) => errorCode === ERROR.REQUEST_TIMED_OUT)
     left = left.filter(({ name }) => again.some(verdict => verdict.name === name))
     const [first] = again
-    if (first) throw failure(work.what, first.name, first.errorCode, first.errorMessage)
+    if (first) throw failure(work, first.name, first.errorCode, first.errorMessage)
   })
 }
 
-const failure = (what: string, name: string, errorCode: number, detail: string | null): KmigError =>
+const failure = (
+  { what, needs }: { what: string; needs: string },
+  name: string,
+  errorCode: number,
+  detail: string | null,
+): KmigError =>
   errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION
     ? new KmigError('TOPIC_MISSING', `${what} of topic '${name}': it does not exist`)
-    : brokerError(errorCode, `${what} of topic '${name}'`, detail)
+    : brokerError(errorCode, `${what} of topic '${name}'`, detail, `${needs} on topic ${name}`)
 
 /**
  * Creates topics and waits until each partition has a leader that takes requests; gives their metadata, ids included.
@@ -70,6 +76,7 @@ export const createTopics = async (
 ): Promise<TopicMetadata[]> => {
   await perTopic(cluster, topics, options, {
     what: 'creation',
+    needs: 'Create',
     settled: ERROR.TOPIC_ALREADY_EXISTS,
     send: async (left, once) => {
       const asked = left.map(({ name, partitions, replicationFactor, configs = {} }) => ({
@@ -100,6 +107,7 @@ export const deleteTopics = async (
   const topics = names.map(name => ({ name }))
   await perTopic(cluster, topics, options, {
     what: 'deletion',
+    needs: 'Delete',
     settled: ERROR.UNKNOWN_TOPIC_OR_PARTITION,
     send: async (left, once) => {
       const request = { names: left.map(({ name }) => name), timeoutMs: BROKER_MS }
@@ -119,6 +127,7 @@ export const createPartitions = async (
 ): Promise<TopicMetadata[]> => {
   await perTopic(cluster, topics, options, {
     what: 'growth',
+    needs: 'Alter',
     settled: INVALID_PARTITIONS,
     send: async (left, once) => {
       const asked = left.map(({ name, partitions }) => ({ name, count: partitions }))

@@ -16,6 +16,8 @@ export type FollowOptions = During<MirrorEvent> &
     plan: MirrorPlan
     state: MirrorState
     paddingLimit?: bigint | undefined
+    /** Topics that kmig's user may not mirror, as it was at the start. */
+    denied: readonly TopicPlan[]
     /** A topic is on the target, or has more partitions there, and remembered: lanes may go on it. */
     add(topic: string, state: TopicState): void
   }
@@ -35,11 +37,17 @@ export class Follower {
   #defaults: TopicConfig[] | undefined
   constructor(options: FollowOptions) {
     this.#o = options
+    for (const { topic, why = '' } of options.denied) this.#refuse(topic, why)
   }
 
   /** Topics that appeared and can't be mirrored, with the reason. */
   get refused(): { topic: string; why: string }[] {
-    return [...this.#refused].map(([topic, { why }]) => ({ topic, why }))
+    const { denied, state } = this.#o
+    const still = denied.filter(({ topic }) => !this.#refused.has(topic) && !state.topic(topic))
+    return [
+      ...still.map(({ topic, why = '' }) => ({ topic, why })), // those that kmig's user can't even see
+      ...[...this.#refused].map(([topic, { why }]) => ({ topic, why })),
+    ]
   }
 
   /** Makes on the target what the source has more of than the copy; `chosen` are the source's topics to be mirrored. */
@@ -91,7 +99,11 @@ export class Follower {
     const { source, target, plan, state, sync, signal } = this.#o
     if (names.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
-    const now = await describeTopicConfigs(source, names, { signal })
+    const refused = (where: string, error: Error) => {
+      if (!isKmigError(error, 'AUTHORIZATION')) throw error
+      this.#once({ kind: 'warning', where, text: messageOf(error) })
+    }
+    const now = await describeTopicConfigs(source, names, { signal, refused })
     const changed = new Map<string, TopicState>()
     for (const planned of plan.topics) {
       const { topic, replicationFactor } = planned

@@ -249,7 +249,12 @@ export class Inlet {
 
   #failed(lane: Lane, part: Part): void {
     const { cure } = kafkaError(part.errorCode)
-    const error = brokerError(part.errorCode, `fetch of ${lane.where} offset ${lane.wanted} from the source`)
+    const error = brokerError(
+      part.errorCode,
+      `fetch of ${lane.where} offset ${lane.wanted} from the source`,
+      null,
+      `Read on topic ${lane.topic}`,
+    )
     if (part.errorCode === ERROR.OFFSET_OUT_OF_RANGE) lane.outOfRange()
     else if (cure && cure !== 'denied' && cure !== 'auth') this.#options.strayed(lane, error)
     else lane.stop(error)

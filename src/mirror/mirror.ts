@@ -164,7 +164,9 @@ export class Mirror implements AsyncDisposable {
       await this.#replan() // a target without any topic could not tell before which settings it knows
     }
     const { source, target } = this
-    const how = { source, target, plan: this.#plan, state: this.#state, ...this.#options }
+    const denied = this.#plan.topics.filter(topic => topic.denied)
+    this.#plan = { ...this.#plan, topics: this.#plan.topics.filter(topic => !topic.denied) }
+    const how = { source, target, plan: this.#plan, state: this.#state, denied, ...this.#options }
     const identity = await identityOf(how)
     const topics = await prepareTopics(how)
     this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>

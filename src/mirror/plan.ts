@@ -10,6 +10,7 @@ import {
   type TopicMetadata,
 } from '../kafka/index.ts'
 import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
+import { ifDenied, mayNot, unseenTopics } from './denied.ts'
 import type { OffsetsPolicy } from './filling.ts'
 import type { CutoverState, MirrorState, TopicState } from './state.ts'
 
@@ -54,6 +55,8 @@ export type TopicPlan = {
   action: 'create' | 'adopt' | 'resume' | 'grow' | 'refuse'
   /** Why it is refused. */
   why: string | undefined
+  /** It is refused since kmig's user may not do what it takes: the other topics can go on. */
+  denied?: true
   replicationFactor: number
   sourceReplicationFactor: number
   configs: ConfigPlan
@@ -110,6 +113,9 @@ export const planTopics = async ({
     ({ name, error }) => error === 0 && chosen(name),
   )
   const names = found.map(({ name }) => name)
+  const asked = only ? [] : (topics ?? []).filter(chosen)
+  const unseen = await unseenTopics(source, asked, names, { signal })
+  const denied = new Map(unseen.map(({ name }) => [name, mayNot('source', name)]))
   const theirs = new Map(
     names.length ? (await target.metadata(names, { signal })).map(meta => [meta.name, meta] as const) : [],
   )
@@ -119,11 +125,15 @@ export const planTopics = async ({
     source.listOffsets(partitionsOf(found, EARLIEST), ask),
     source.listOffsets(partitionsOf(found, LATEST), ask),
     target.listOffsets(partitionsOf(existing, LATEST), ask),
-    describeTopicConfigs(source, names, { signal }),
+    describeTopicConfigs(source, names, { signal, refused: ifDenied(denied) }),
     given.defaults ?? targetDefaults(target, { signal }),
   ])
-  return found.map(meta => {
+  for (const { name, error } of theirs.values()) {
+    if (error === ERROR.TOPIC_AUTHORIZATION_FAILED) denied.set(name, mayNot('target', name))
+  }
+  return [...found, ...unseen].map(meta => {
     const { name, topicId, partitions } = meta
+    const why = denied.get(name)
     const known = state?.topic(name)
     const sourceReplicationFactor = partitions[0]?.replicas.length ?? 1
     const replicationFactor = Math.min(sourceReplicationFactor, target.brokers.size)
@@ -136,7 +146,9 @@ export const planTopics = async ({
       topic: name,
       sourceId: topicId,
       targetId: there?.error === 0 ? there.topicId : undefined,
-      ...judge(meta, there?.error === 0 ? there : undefined, known, copied, sync),
+      ...(why === undefined
+        ? judge(meta, there?.error === 0 ? there : undefined, known, copied, sync)
+        : { ...refuse(why), denied: true as const }),
       replicationFactor,
       sourceReplicationFactor,
       configs: planConfigs({

@@ -1,5 +1,6 @@
 import {
   alterTopicConfigs,
+  brokerError,
   type Cluster,
   type ConfigEntry,
   createPartitions,
@@ -26,7 +27,7 @@ export const refuse = (
   { afterCutover, paddingLimit = PADDING_LIMIT }: RefuseOptions,
 ): void => {
   const { name, topics, cutover, source, target } = plan
-  const refused = topics.filter(({ action }) => action === 'refuse')
+  const refused = topics.filter(({ action, denied }) => action === 'refuse' && !denied)
   const padding = topics.flatMap(({ partitions }) => partitions).reduce((sum, each) => sum + each.padding, 0n)
   if (topics.length === 0) {
     throw new KmigError('TOPIC_MISSING', `no topic of '${source.name}' is chosen`, {
@@ -37,6 +38,11 @@ export const refuse = (
     const what = `mirror ${name} was ended by cutover ${cutover.run} at ${cutover.at}: the clients are on '${target.name}'`
     throw new KmigError('CUT_OVER', what, {
       try: ['kmig cutover rollback, if they have not written there yet'],
+    })
+  }
+  if (topics.every(({ denied }) => denied)) {
+    throw new KmigError('AUTHORIZATION', topics.map(({ why }) => why).join('; '), {
+      try: [`allow this to kmig's user; docs/config.md lists what a mirror needs`],
     })
   }
   if (refused.length > 0) {
@@ -81,12 +87,17 @@ export const identityOf = async ({
     const what = `mirror ${plan.name} copies cluster ${known.sourceClusterId}, '${plan.source.name}' is ${source.clusterId}`
     throw new KmigError('PREFLIGHT', what, { try: ['give this mirror another --name'] })
   }
-  const newId = () =>
-    target.any(
+  const newId = async () => {
+    const answer = await target.any(
       InitProducerId,
       { transactionalId: null, transactionTimeoutMs: 0 },
-      { signal, errorOf: answer => answer.errorCode },
+      { signal, errorOf: each => each.errorCode },
     )
+    const needs = 'IdempotentWrite on the cluster, or Write on a topic'
+    if (answer.errorCode !== 0)
+      throw brokerError(answer.errorCode, 'a producer id of the target', null, needs)
+    return answer
+  }
   if (known) {
     const raised =
       known.controlProducerEpoch < LAST_EPOCH

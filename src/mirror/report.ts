@@ -81,7 +81,10 @@ export const copyMs = (lanes: readonly Lane[]): number => {
 const GRAVEST: readonly Exit[] = [EXIT.loss, EXIT.auth, EXIT.unreachable, EXIT.refused]
 
 export const exitOf = ({ partitions, refused }: Pick<MirrorReport, 'partitions' | 'refused'>): Exit => {
-  const exits = new Set(partitions.flatMap(({ stopped }) => (stopped ? [stopped.exit] : [])))
+  const stops = partitions.flatMap(({ stopped }) => (stopped ? [stopped.exit] : []))
+  // what is denied is part of the work, unless it is all of it
+  const some = stops.length < partitions.length
+  const exits = new Set(stops.map(exit => (exit === EXIT.auth && some ? EXIT.partial : exit)))
   if (refused.length > 0) exits.add(EXIT.partial)
   if (exits.size === 0) return EXIT.ok
   return GRAVEST.find(exit => exits.has(exit)) ?? EXIT.partial

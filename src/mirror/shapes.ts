@@ -84,6 +84,7 @@ export const planShape = {
       targetId: z.string().optional(),
       action: z.enum(['create', 'adopt', 'resume', 'grow', 'refuse']),
       why: z.string().optional(),
+      denied: z.boolean().optional(),
       replicationFactor: z.number(),
       sourceReplicationFactor: z.number(),
       configs: z.object({

@@ -109,7 +109,12 @@ export class StateTopic {
       const part = answer.topics[0]?.partitions[0]
       if (!part) throw bug(`the answer for ${this.topic} has no partition`)
       if (part.errorCode !== 0)
-        throw brokerError(part.errorCode, `writing state to ${this.topic}`, part.errorMessage)
+        throw brokerError(
+          part.errorCode,
+          `writing state to ${this.topic}`,
+          part.errorMessage,
+          `Write on topic ${this.topic}`,
+        )
     })
     for (const [key, value] of entries) {
       if (value === null) this.#values.delete(key)
@@ -150,7 +155,8 @@ const readAll = async (
         throw brokerError(found?.errorCode ?? ERROR.LEADER_NOT_AVAILABLE, `reading ${topic}`)
       return found
     })
-    if (part.errorCode !== 0) throw brokerError(part.errorCode, `reading ${topic} offset ${at}`)
+    if (part.errorCode !== 0)
+      throw brokerError(part.errorCode, `reading ${topic} offset ${at}`, null, `Read on topic ${topic}`)
     for (const { at: where, header } of headers(part.records ?? NOTHING)) {
       for (const { offset, key, value } of recordsOf(part.records ?? NOTHING, where)) {
         if (offset >= at && key) take(values, topic, offset, key, value)

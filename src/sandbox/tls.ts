@@ -12,6 +12,8 @@ export type Certificate = { certificate: string; key: string; store: string }
 export type IssueOptions = {
   /** Names and IP addresses that the certificate is for; none for a client. */
   hosts?: readonly string[]
+  /** What its files are called; default its name. */
+  file?: string
   /** Default 2; negative: one that has expired. */
   days?: number
 }
@@ -57,9 +59,12 @@ export const certificateAuthority = async (
   const subject = ['-subj', '/CN=kmig sandbox CA', '-addext', 'keyUsage=critical,keyCertSign']
   await call('req', '-x509', ...NEW_KEY, '-keyout', ownKey, '-out', own, '-days', '2', ...subject)
 
-  const issue = async (name: string, { hosts = [], days = 2 }: IssueOptions = {}): Promise<Certificate> => {
-    const made = { certificate: at(`${name}.crt`), key: at(`${name}.key`), store: at(`${name}.pem`) }
-    const [request, extensions] = [at(`${name}.csr`), at(`${name}.ext`)]
+  const issue = async (
+    name: string,
+    { hosts = [], days = 2, file = name }: IssueOptions = {},
+  ): Promise<Certificate> => {
+    const made = { certificate: at(`${file}.crt`), key: at(`${file}.key`), store: at(`${file}.pem`) }
+    const [request, extensions] = [at(`${file}.csr`), at(`${file}.ext`)]
     const names = hosts.map(host => `${isIP(host) ? 'IP' : 'DNS'}:${host}`)
     const uses = [
       'extendedKeyUsage=serverAuth,clientAuth',
@@ -67,10 +72,10 @@ export const certificateAuthority = async (
     ]
     await writeFile(extensions, `${uses.join('\n')}\n`)
     await call('req', '-new', ...NEW_KEY, '-keyout', made.key, '-out', request, '-subj', `/CN=${name}`)
-    const signed = ['-CA', own, '-CAkey', ownKey, '-CAcreateserial', '-CAserial', at(`${name}.serial`)]
+    const signed = ['-CA', own, '-CAkey', ownKey, '-CAcreateserial', '-CAserial', at(`${file}.serial`)]
     const dated = ['-days', `${days}`, '-extfile', extensions]
     await call('x509', '-req', '-in', request, ...signed, ...dated, '-out', made.certificate)
-    const parts = await Promise.all([made.key, made.certificate, own].map(file => readFile(file, 'utf8')))
+    const parts = await Promise.all([made.key, made.certificate, own].map(path => readFile(path, 'utf8')))
     await writeFile(made.store, parts.join(''), { mode: 0o600 })
     await chmod(made.key, 0o600)
     return made

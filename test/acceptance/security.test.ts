@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { Secret, type Security, type Tls } from '../../src/config/index.ts'
-import { Cluster, kafkaJs, Metadata } from '../../src/kafka/index.ts'
-import { parseBootstrap, sleep } from '../../src/kit/index.ts'
+import { alterConfigs, Cluster, createAcls, kafkaJs, listAcls, Metadata } from '../../src/kafka/index.ts'
+import { parseBootstrap, parseHostPort, retry, sleep } from '../../src/kit/index.ts'
 import {
   type Certificate,
   certificateAuthority,
+  Link,
   type Login,
   type SandboxCluster,
 } from '../../src/sandbox/index.ts'
@@ -24,17 +25,60 @@ const ownOf = ({ certificate, key }: Certificate) =>
   ({ kind: 'pem', chain: read(certificate), key: new Secret(read(key)) }) as const
 
 servers('secured listeners', () => {
+  const denials: [topic: string, end: 'old' | 'new', operation: string, needs: string][] = [
+    ['unreadable', 'old', 'read', 'Read on topic unreadable'],
+    ['unset', 'old', 'describe-configs', 'DescribeConfigs on topic unset'],
+    ['unseen', 'old', 'describe', 'Describe on topic unseen'],
+    ['unwritable', 'new', 'write', 'Write on topic unwritable'],
+    ['unknown', 'new', 'describe', 'Describe on topic unknown'],
+  ]
+  const names = ['granted', ...denials.map(([topic]) => topic)]
+
   let world: MirrorWorld
   let clusters: Pair
   beforeAll(async () => {
-    const config = { 'listener.name.sasltls.connections.max.reauth.ms': `${SESSION_MS}` }
+    const config = (authorizer: string) => ({
+      'listener.name.sasltls.connections.max.reauth.ms': `${SESSION_MS}`,
+      'authorizer.class.name': authorizer,
+      'super.users': 'User:ANONYMOUS;User:admin', // who comes by the plaintext listener
+    })
     world = await MirrorWorld.open({
-      old: { listeners: LISTENERS, config },
-      new: { listeners: LISTENERS, config },
+      old: { listeners: LISTENERS, config: config('kafka.security.authorizer.AclAuthorizer') },
+      new: {
+        listeners: LISTENERS,
+        config: config('org.apache.kafka.metadata.authorizer.StandardAuthorizer'),
+      },
     })
     clusters = world.clusters
+    for (const end of ['old', 'new'] as const) {
+      await rule(end, 'allow', 'all', 'topic', '*')
+      await rule(end, 'allow', 'all', 'group', '*')
+      await rule(end, 'allow', 'all', 'cluster', 'kafka-cluster')
+    }
+    for (const name of names) await world.fill(name, { batches: 5 })
+    for (const [topic, end, operation] of denials) await rule(end, 'deny', operation, 'topic', topic)
   })
   afterAll(async () => await world[Symbol.asyncDispose]())
+
+  /** On the old cluster kmig logs in, on the new one it shows its certificate. */
+  const rule = async (
+    end: 'old' | 'new',
+    permission: 'allow' | 'deny',
+    operation: string,
+    resource: string,
+    name: string,
+  ) => {
+    const principal = end === 'old' ? 'User:kmig' : 'User:CN=kmig'
+    const acls = [{ resource, pattern: 'literal', name, principal, host: '*', operation, permission }]
+    const cluster = end === 'old' ? world.old : world.next
+    await createAcls(cluster, acls, {
+      refused: (_, error) => {
+        throw error
+      },
+    })
+    const there = async () => expect(await listAcls(cluster)).toEqual(expect.arrayContaining(acls))
+    await retry(there, { withinMs: 20_000, retriable: () => true })
+  }
 
   /** A kmig.yaml of both clusters with a client's file each; gives what the command then needs. */
   const configured = (old: Named, next: Named): string[] => {
@@ -202,4 +246,124 @@ servers('secured listeners', () => {
     expect(written).toBeGreaterThan(60)
     await world.expectEqual(['paid'])
   })
+
+  test('a topic that is denied is named with what it needs, and the others are copied (exit 6)', async () => {
+    const places = configured(named('old', 'sasl-tls'), named('new', 'tls'))
+    const chosen = names.flatMap(name => ['--topics', name])
+    const run = kmig('mirror', ...places, '--name', 'denied', ...chosen, '--until-caught-up', '--json')
+    expect((await run.ended).code).toBe(6)
+    const report = JSON.parse(run.stdout)
+    const partitions: { topic: string; stopped?: { message: string; try: string[] } }[] = report.partitions
+    const stops = partitions.flatMap(({ topic, stopped }) =>
+      stopped ? [[topic, `${stopped.message} ${stopped.try}`]] : [],
+    )
+    const refused: [string, string][] = report.refused.map((each: { topic: string; why: string }) => [
+      each.topic,
+      each.why,
+    ])
+    const told = new Map<string, string>([...(stops as [string, string][]), ...refused])
+    expect([...told.keys()].sort()).toEqual(denials.map(([topic]) => topic).sort())
+    for (const [topic, , , needs] of denials) expect(told.get(topic)).toContain(needs)
+    await world.expectEqual(['granted'])
+  })
+  /** What a busy machine needs to start the command and do nothing. */
+  const startMs = async () => (await kmig('mirror', '--help').ended).ms
+  for (const [what, topics, needs] of [
+    ['nothing but a denied topic', ['unseen'], 'Describe on topic unseen'],
+    ['nothing that may be read', ['unreadable'], 'Read on topic unreadable'],
+  ] as const) {
+    test(`with ${what} a mirror ends with exit 5 within 5 s`, async () => {
+      const places = configured(named('old', 'sasl-tls'), named('new', 'tls'))
+      const chosen = topics.flatMap(name => ['--topics', name])
+      const run = kmig(
+        'mirror',
+        ...places,
+        '--name',
+        what.replaceAll(' ', '-'),
+        ...chosen,
+        '--until-caught-up',
+      )
+      const { code, ms } = await run.ended
+      const started = await startMs()
+      expect([code, run.stderr]).toEqual([5, expect.stringContaining(needs)])
+      expect(ms - started).toBeLessThan(5_000)
+    })
+  }
+
+  const CANARY = 'canary-hunter2'
+  /** Every byte that a command leaves behind, and its command line while it ran. */
+  const leavings = async (...args: string[]) => {
+    const stateDir = temporary()
+    const run = kmig(...args, '--state-dir', stateDir)
+    const commandLine = read(`/proc/${run.process.pid}/cmdline`)
+    const { code, ms } = await run.ended
+    const files = globSync('**', { cwd: stateDir, withFileTypes: true }).filter(entry => entry.isFile())
+    const kept = files.map(({ parentPath, name }) => read(join(parentPath, name)))
+    return { code, ms, stderr: run.stderr, all: [commandLine, run.stdout, run.stderr, ...kept].join('\n') }
+  }
+  const failures: [what: string, old: () => Promise<Named>, message: RegExp][] = [
+    ['a wrong password', async () => named('old', 'sasl-tls', { password: CANARY }), /refused user 'kmig'/],
+    [
+      'a wrong password of PLAIN',
+      async () => named('old', 'sasl', { password: CANARY, mechanism: 'PLAIN' }),
+      /refused user 'kmig'/,
+    ],
+    [
+      'an unknown CA',
+      async () => {
+        const { bootstrap, properties } = named('old', 'sasl-tls', { password: CANARY })
+        const other = await certificateAuthority(temporary(), { signal: AbortSignal.timeout(30_000) })
+        return { bootstrap, properties: properties.replace(/location=.*/, `location=${other.certificate}`) }
+      },
+      /signed by an unknown CA/,
+    ],
+    [
+      'no client certificate',
+      async () => {
+        const { bootstrap, properties } = named('old', 'tls')
+        return { bootstrap, properties: properties.replace(/ssl.keystore.*\n/g, '') }
+      },
+      /wants a client certificate, and none was given/,
+    ],
+    [
+      'a wrong host name',
+      async () => {
+        const { bootstrap, properties } = named('old', 'sasl-tls')
+        const listen = { host: clusters.old.node(1).host.replace(/\d+$/, '99'), port: 9_999 }
+        const link = await Link.open({ listen, target: parseHostPort(bootstrap), seed: 1 })
+        onTestFinished(() => link[Symbol.asyncDispose]())
+        return { bootstrap: `${listen.host}:${listen.port}`, properties }
+      },
+      /its certificate is for another host/,
+    ],
+    [
+      'an expired certificate',
+      async () => {
+        const expired = await clusters.old.credentials.tls?.authority.issue('node-1', {
+          file: 'expired-node',
+          days: -1,
+          hosts: [clusters.old.node(1).host, 'localhost'], // as before, or the broker refuses it
+        })
+        const key = 'listener.name.sasltls.ssl.keystore.location'
+        const broker = { kind: 'broker', name: '1' } as const
+        const before = clusters.old.credentials.tls?.servers.get(1)?.store ?? ''
+        await alterConfigs(world.old, broker, { set: { [key]: expired?.store ?? '' } })
+        onTestFinished(() => alterConfigs(world.old, broker, { set: { [key]: before } }))
+        return named('old', 'sasl-tls')
+      },
+      /its certificate has expired/,
+    ],
+  ]
+  for (const [what, old, message] of failures) {
+    for (const more of what === 'a wrong password' ? [['--json'], []] : [['--json']]) {
+      test(`${what} ends a mirror${more.length ? ' --json' : ''} with exit 5 within 5 s, and no secret is shown`, async () => {
+        const places = configured(await old(), named('new', 'tls')).slice(0, 2)
+        const { code, ms, all } = await leavings('mirror', ...places, '--until-caught-up', ...more)
+        expect([code, all]).toEqual([5, expect.stringMatching(message)])
+        expect(ms - (await startMs())).toBeLessThan(5_000)
+        for (const secret of [CANARY, clusters.old.credentials.users.kmig, 'PRIVATE KEY'])
+          expect(all).not.toContain(secret)
+      })
+    }
+  }
 })
