@@ -76,6 +76,7 @@ export default class MirrorCommand extends BaseCommand {
       fillingLimitMs: flags['filling-limit'],
       sync: flags.sync,
       paddingLimit: flags['padding-limit'],
+      acceptGaps: flags['accept-gap'],
       maxRate: flags['max-rate'],
       memory: flags.memory,
       metrics: flags.metrics,

@@ -10,6 +10,11 @@ export const offsetFlags = {
     SYNC,
     `what to copy beside records and group offsets: some of ${SYNC.join(',')}; default ${SYNC_DEFAULT.join(',')}`,
   ),
+  'accept-gap': Flags.string({
+    summary: 'go on without what the source deleted from a partition before it was copied (repeatable)',
+    multiple: true,
+    helpValue: '<topic-partition[:offset]>',
+  }),
   offsets: Flags.option({
     summary:
       'how offsets are kept; auto: identical while filling the holes of a partition is within --filling-limit',

@@ -3,6 +3,7 @@ import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/
 import type { Brakes } from './brakes.ts'
 import type { MirrorEvent } from './events.ts'
 import { fill } from './fill.ts'
+import type { AcceptedGaps, LostGap } from './gaps.ts'
 import { Homes } from './homes.ts'
 import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
@@ -55,6 +56,8 @@ export type EngineOptions = {
   persistMaps(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
   /** Keeps the moved start of these lanes, before padding goes on. */
   persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+  acceptedGaps: AcceptedGaps
+  persistGap(lane: Lane, gap: LostGap, signal: AbortSignal): Promise<void>
   /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
   follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
   on?: ((event: MirrorEvent) => void) | undefined

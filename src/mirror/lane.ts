@@ -3,6 +3,7 @@ import { backoffMs, bug, type KmigError, Offset } from '../kit/index.ts'
 import { OffsetMap } from '../offsets/index.ts'
 import { SourceEpochs } from './epochs.ts'
 import { FILLING_LIMIT_MS, FillingCost, type OffsetsPolicy } from './filling.ts'
+import type { LostGap } from './gaps.ts'
 import { notIdentical, strangeWrite } from './lane-errors.ts'
 import type { Anchor, LaneCounts, LaneOptions, Phase, Settled } from './lane-shape.ts'
 import { padsUp } from './pads.ts'
@@ -67,6 +68,8 @@ export class Lane {
   sourceEnd: Offset | undefined
   sourceStable: Offset | undefined
   readonly sourceEpochs = new SourceEpochs()
+  /** What the source lost before it was copied, and the operator accepted. */
+  readonly gaps: LostGap[] = []
   /** When it first asked for records, and when the last of them landed; ms of the monotonic clock. */
   readonly times: {
     began: number | undefined

@@ -7,6 +7,7 @@ import { Brakes } from './brakes.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
 import { batchLimit } from './follow-configs.ts'
+import { acceptedGaps } from './gaps.ts'
 import { moveGroups, planGroups } from './groups.ts'
 import { Inventory } from './inventory.ts'
 import type { Lane } from './lane.ts'
@@ -86,6 +87,7 @@ export class Mirror implements AsyncDisposable {
       const what = `'${options.name}' can't be a mirror's name: its state topic is __kmig.<name>, so it has up to 200 letters, digits, '.', '_' and '-'`
       throw new KmigError('USAGE', what, { try: ['give another --name'] })
     }
+    acceptedGaps(options.acceptGaps) // says what is wrong before anything is asked
     const pool = new FramePool(memoryOf(options.memory).pooled)
     const source = opened.use(await Cluster.open({ ...from, signal, pool }))
     const target = opened.use(await Cluster.open({ ...to, signal }))
@@ -210,6 +212,9 @@ export class Mirror implements AsyncDisposable {
         persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
         persistMaps: async (lanes, during) => await this.#state?.setMaps(lanes, { signal: during }),
         persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
+        acceptedGaps: acceptedGaps(this.#options.acceptGaps),
+        persistGap: async ({ where }, gap, during) =>
+          await this.#state?.addGap(where, gap, { signal: during }),
         follow: async (found, { configs }) => {
           await follower.topics(found)
           if (!configs) return

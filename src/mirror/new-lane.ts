@@ -30,6 +30,7 @@ export const newLane = ({ topic, partition, now, state, identity, options }: New
     policy: options.offsets,
     fillingLimitMs: options.fillingLimitMs,
   })
+  lane.gaps.push(...(state?.gaps(where) ?? []))
   lane.sourceEpochs.resume({ offset: lane.place.source, source: anchor.source })
   if (options.offsets === 'identical' && lane.map.translated) lane.stop(notIdentical(lane, lane.map.shifts))
   return lane

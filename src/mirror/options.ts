@@ -31,6 +31,8 @@ export type MirrorOptions = During<MirrorEvent> & {
   fillingLimitMs?: number | undefined
   /** Padding of more offsets than this on one partition needs consent. */
   paddingLimit?: bigint | undefined
+  /** `topic-partition[:offset]`: partitions that go on without what the source deleted before it was copied. */
+  acceptGaps?: readonly string[] | undefined
   /** Bytes of record batches a second, over all partitions; default no limit. */
   maxRate?: number | undefined
   /** Bytes of memory that the process is to stay within, about; default 256 MB. */

@@ -27,6 +27,8 @@ export type PartitionReport = {
   holes: bigint
   runs: number
   doubts: number
+  /** What the source lost before it was copied, and the operator accepted: source offsets from `from` on, before `to`. */
+  gaps: { from: bigint; to: bigint }[]
   stopped: { code: string; message: string; try: readonly string[]; exit: Exit } | undefined
 }
 
@@ -48,7 +50,7 @@ export type MirrorReport = {
 }
 
 export const partitionReport = (lane: Lane): PartitionReport => {
-  const { topic, partition, start, acked, sourceEnd, counts, stopped, map, why } = lane
+  const { topic, partition, start, acked, sourceEnd, counts, stopped, map, why, gaps } = lane
   return {
     topic,
     partition,
@@ -61,6 +63,7 @@ export const partitionReport = (lane: Lane): PartitionReport => {
     ...counts,
     holes: map.runs.holes,
     runs: map.runs.runs,
+    gaps: gaps.map(({ from, to }) => ({ from, to })),
     stopped: stopped && {
       code: stopped.code,
       message: stopped.message,

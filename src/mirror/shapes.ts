@@ -33,6 +33,7 @@ const partition = z.object({
   holes: int64,
   runs: z.number(),
   doubts: z.number(),
+  gaps: z.array(z.object({ from: int64, to: int64 })),
   stopped: stopped.optional(),
 })
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/index.ts'
+import type { LostGap } from './gaps.ts'
 import type { Lane } from './lane.ts'
 import { placeOf } from './place.ts'
 
@@ -55,6 +56,9 @@ const shiftsState = z.object({
   why: z.string(),
 })
 
+/** Source offsets that were gone before they were copied, and accepted. */
+const gapsState = z.array(z.object({ from: offset, to: offset, at: z.string() }))
+
 /** Set when a cutover has moved the clients; a mirror must not write after that. */
 const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
@@ -88,6 +92,16 @@ export class MirrorState {
   }
   anchor(where: string): z.output<typeof anchorState> | undefined {
     return this.#read(`anchor/${where}`, anchorState)
+  }
+
+  /** What the source lost before it was copied, and the operator accepted. */
+  gaps(where: string): z.output<typeof gapsState> {
+    return this.#read(`lost/${where}`, gapsState) ?? []
+  }
+  async addGap(where: string, { from, to }: LostGap, during: During): Promise<void> {
+    const known = this.gaps(where).filter(each => each.from !== from)
+    const all = [...known, { from, to, at: new Date().toISOString() }]
+    await this.#topic.put([[`lost/${where}`, text(all)]], during)
   }
 
   /** Where a partition's records stand elsewhere, and why; undefined if they never did. */

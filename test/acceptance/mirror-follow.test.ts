@@ -9,6 +9,7 @@ import { sleep } from '../../src/kit/index.ts'
 import { exitOf, type MirrorEvent } from '../../src/mirror/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
+import { logOf } from '../wire-log.ts'
 
 /** The promise is 10 s; the machine may be busy. */
 const SOON_MS = 20_000
@@ -90,5 +91,36 @@ servers('a mirror follows its source while it runs', () => {
     expect(report.partitions.length).toBe(9)
     expect((await setting('orders', 'segment.ms'))?.value).toBe('3600000')
     await world.expectEqual(['orders', 'orders-new'])
+  })
+
+  test('what the source deleted before it was copied stops the partition with its range; accepted, it is kept as a gap and every later record has its offset', async () => {
+    await world.more('orders', 3, { batches: 10, records: 5 })
+    await world.old.deleteRecords([{ topic: 'orders', partition: 3, offset: 42n }])
+    const stopped = await world.mirror('follow', ['orders'])
+    const of = (report: typeof stopped) =>
+      report.partitions.find(({ topic, partition }) => topic === 'orders' && partition === 3)
+    expect(of(stopped)?.stopped).toMatchObject({
+      code: 'SOURCE_LOST',
+      message: expect.stringContaining('offsets 20 to 41'),
+      try: expect.arrayContaining([expect.stringContaining('--accept-gap orders-3:42')]),
+    })
+    const short = await world.command(
+      'follow',
+      ['orders'],
+      '--until-caught-up',
+      '--accept-gap',
+      'orders-3:41',
+    ).ended
+    expect(short.code).toBe(7)
+    const accepted = world.command(
+      ...(['follow', ['orders'], '--json', '--until-caught-up', '--accept-gap', 'orders-3:42'] as const),
+    )
+    expect((await accepted.ended).code).toBe(0)
+    const later = await world.mirror('follow', ['orders'])
+    expect(exitOf(later)).toBe(0)
+    expect(of(later)).toMatchObject({ end: 70n, mode: 'identical', gaps: [{ from: 20n, to: 42n }] })
+    const records = async (side: 'old' | 'next') =>
+      (await logOf(world[side], 'orders', 3)).filter(({ offset }) => offset >= 42n)
+    expect(await records('next')).toEqual(await records('old'))
   })
 })

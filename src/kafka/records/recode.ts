@@ -32,7 +32,12 @@ export type Piece = {
 }
 
 /** Source offsets [from, to) that hold nothing to mirror; where reasons mix, the first. */
-export type Hole = { kind: 'hole'; from: Offset; to: Offset; why: 'marker' | 'aborted' | 'compacted' }
+export type Hole = {
+  kind: 'hole'
+  from: Offset
+  to: Offset
+  why: 'marker' | 'aborted' | 'compacted' | 'lost'
+}
 
 export type RecodeOptions = {
   /** `topic-partition`, for errors. */
