@@ -45,7 +45,9 @@ servers('kmig mirror copies batches of every kind', () => {
   }
 
   beforeAll(async () => {
-    world = await MirrorWorld.open({ old: { kind: 'kafka-zk', version: '2.8.2' } })
+    world = await MirrorWorld.open({
+      old: { kind: 'kafka-zk', version: '2.8.2', config: { 'log.cleaner.backoff.ms': '200' } },
+    })
     const topics: Promise<void>[] = []
     for (const codec of OLD_CODECS) {
       topics.push(write(topicOf('format-0', codec), { 'message.format.version': '0.9.0' }, codec, false))
@@ -114,6 +116,50 @@ servers('kmig mirror copies batches of every kind', () => {
     for (let i = 0; i < 300; i++) await world.write(world.old, 'mixed', [one])
     await expectIdentical(await world.mirror('mixed', ['mixed']), ['mixed'])
   })
+
+  test('compacted topics of formats 0, 1 and 2: every record that is left, at its own offset', async () => {
+    const compact = {
+      'cleanup.policy': 'compact',
+      'segment.ms': '300',
+      'min.cleanable.dirty.ratio': '0.001',
+    }
+    const formats = { 'thin-0': '0.9.0', 'thin-1': '0.10.0', 'thin-2': '2.8' }
+    const topics = Object.keys(formats)
+    const last = (topic: string) => world.write(world.old, topic, [{ key: Buffer.from('last'), value: null }])
+    for (const [topic, version] of Object.entries(formats)) {
+      await world.make(topic, 1, { ...compact, 'message.format.version': version })
+      for (let i = 0; i < 120; i += 12) {
+        const records = shapes(i, 12, topic === 'thin-2').map((record, n) => ({
+          ...record,
+          key: Buffer.from((i + n) % 3 === 0 ? `own ${i + n}` : `key ${n}`),
+        }))
+        await world.write(world.old, topic, records, { codec: 1 })
+      }
+    }
+    await expect
+      .poll(
+        async () => {
+          for (const topic of topics) await last(topic) // rolls the segment, so that it can be cleaned
+          const logs = await Promise.all(topics.map(topic => read(world.old, topic)))
+          return Math.max(...logs.map(log => log.length))
+        },
+        { timeout: 60_000, interval: 700 },
+      )
+      .toBeLessThan(80)
+    const readAll = async (cluster: Cluster) =>
+      await Promise.all(topics.map(async topic => (await read(cluster, topic)).map(all)))
+    const before = await readAll(world.old)
+    const report = await world.mirror('thin', topics)
+    expect(report.partitions.map(({ mode, stopped }) => ({ mode, stopped }))).toEqual(
+      topics.map(() => ({ mode: 'identical', stopped: undefined })),
+    )
+    const [there, here] = [await readAll(world.old), await readAll(world.next)]
+    for (const [i, copied] of here.entries()) {
+      expect(there[i]?.length).toBeGreaterThan(40)
+      expect(copied).toEqual(expect.arrayContaining(there[i] ?? [])) // the cleaner may have gone on since
+      expect(before[i]).toEqual(expect.arrayContaining(copied))
+    }
+  }, 90_000)
 
   test('a batch larger than the target takes is split; a larger record stops with the setting to raise, and once raised it is copied', async () => {
     const LARGE = { 'max.message.bytes': '8000000' }
