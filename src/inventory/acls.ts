@@ -34,6 +34,8 @@ export type AclPlan = {
   /** Held back; to be made when the hold ends. */
   held: Acl[]
   entries: Entry[]
+  /** What making them does to others, if it does. */
+  warning?: string | undefined
 }
 export type AclPlanOptions = {
   source: Found<Acl>
@@ -76,8 +78,11 @@ export const planAcls = ({ source, target, wanted, hold, own }: AclPlanOptions):
   }
   for (const acl of target.kind === 'found' ? target.items : [])
     if (there.has(aclKey(acl))) say(acl, 'extra', 'the source has no such ACL; it stays')
-  return plan
+  const first = plan.make.length > 0 && target.kind === 'found' && target.items.length === 0
+  return first ? { ...plan, warning: FIRST } : plan
 }
+const FIRST =
+  'these are the target’s first ACLs: what they name is then closed to all whom they do not, to kmig too unless its user is a super user there or the source’s ACLs let it write'
 const HELD_TOO_LATE = 'it was to be held back, but the target has it already; it is not taken away'
 
 /** The entries once these could not be made. */

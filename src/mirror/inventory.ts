@@ -33,6 +33,7 @@ export class Inventory {
   })
   #names: readonly string[] = []
   #told = new Set<string>()
+  #warning: string | undefined
   constructor(options: InventoryOptions & { writeHold?: boolean | undefined }) {
     this.#o = options
     this.writeHold = options.writeHold ?? false
@@ -50,6 +51,11 @@ export class Inventory {
     return this.#names
   }
 
+  /** What making the missing ACLs would do to others. */
+  get warnings(): readonly string[] {
+    return this.#warning === undefined ? [] : [this.#warning]
+  }
+
   get #how(): BelongingsOptions {
     const { source, target, ownAcl: own, mirrored, signal } = this.#o
     const topics = mirrored()
@@ -60,7 +66,9 @@ export class Inventory {
   /** Looks and changes nothing. */
   async look(): Promise<void> {
     await this.#lookAtTopics()
-    this.#entries = entriesOf(await lookAtBelongings(this.#how))
+    const found = await lookAtBelongings(this.#how)
+    this.#warning = found.acls.warning
+    this.#entries = entriesOf(found)
   }
 
   /** Gives the target what it lacks; tells what was made, and each refusal once. */
@@ -68,7 +76,9 @@ export class Inventory {
     const { on } = this.#o
     await this.#lookAtTopics()
     const how = this.#how
-    const applied = await applyBelongings(how.target, await lookAtBelongings(how), how)
+    const found = await lookAtBelongings(how)
+    if (found.acls.warning) on?.({ kind: 'warning', where: 'acls', text: found.acls.warning })
+    const applied = await applyBelongings(how.target, found, how)
     this.#entries = applied.entries
     const { acls, quotas } = applied
     if (acls + quotas > 0) on?.({ kind: 'inventory', acls, quotas })

@@ -303,7 +303,8 @@ export class Mirror implements AsyncDisposable {
     const { source, target } = this
     const { groups, signal } = this.#options
     this.#groups = await planGroups({ source, target, groups, topics: this.#plan.topics, signal })
-    return { ...this.#plan, inventory: this.#ledger() }
+    const warnings = [...this.#plan.warnings, ...this.#inventory.warnings]
+    return { ...this.#plan, warnings, inventory: this.#ledger() }
   }
 
   /** Gives the target the ACLs and quotas that it lacks, as far as they are to be copied, and looks at the rest. */

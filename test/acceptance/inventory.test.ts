@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
-import { lookAtBelongings } from '../../src/inventory/index.ts'
+import {
+  applyBelongings,
+  type Found,
+  lookAtBelongings,
+  planAcls,
+  planQuotas,
+} from '../../src/inventory/index.ts'
 import {
   type Acl,
   alterConfigs,
@@ -50,6 +56,7 @@ const ACLS: Acl[] = [
   acl({ resource: 'delegation-token', name: 'token', operation: 'describe' }),
   acl({ resource: 'user', name: 'app', operation: 'create-tokens' }),
 ]
+const found = <T>(...items: T[]): Found<T> => ({ kind: 'found', items })
 const user = { type: 'user', name: 'app' }
 const QUOTAS: Quota[] = [
   { entity: [user], key: 'producer_byte_rate', value: 1_000_000 },
@@ -120,7 +127,7 @@ servers('what a cluster has beside its records', () => {
     expect([await missing(), await listQuotas(world.next)]).toEqual([ACLS.length, []])
   })
 
-  test('a user who may read neither ACLs, quotas, users nor settings: each is refused with what to allow', async () => {
+  test('a user who may neither read nor make ACLs, quotas, users, settings: each is refused with what to allow', async () => {
     const password = new Secret(world.clusters.old.credentials.users.kmig)
     await using denied = await Cluster.open({
       bootstrap: parseBootstrap(world.clusters.old.bootstrap('sasl')),
@@ -138,6 +145,21 @@ servers('what a cluster has beside its records', () => {
       ['quota', '(all)', "allow kmig's user DescribeConfigs on the cluster on 'old'"],
       ['user', '(all)', "allow kmig's user Describe on the cluster on 'old'"],
       ['broker-config', '(all)', "allow kmig's user DescribeConfigs on the cluster on 'old'"],
+    ])
+    const [first, quota] = [acl(), QUOTAS[0]]
+    const { entries, ...made } = await applyBelongings(
+      { name: 'old', cluster: denied },
+      {
+        acls: planAcls({ source: found(first), target: found(), wanted: true }),
+        quotas: planQuotas({ source: found(...(quota ? [quota] : [])), target: found(), wanted: true }),
+        rest: [],
+      },
+      { signal },
+    )
+    expect(made).toEqual({ acls: 0, quotas: 0 })
+    expect(entries.map(({ outcome, why = '' }) => [outcome, why.replace(/.*; /, '')])).toEqual([
+      ['refused', "allow kmig's user Alter on the cluster on 'old'"],
+      ['refused', "allow kmig's user AlterConfigs on the cluster on 'old'"],
     ])
   })
 

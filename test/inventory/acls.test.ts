@@ -38,6 +38,14 @@ describe('ACLs', () => {
     ])
   })
 
+  test('that the first ACLs of a target close it to others is said, and only then', () => {
+    const warned = (...there: Acl[]) =>
+      planAcls({ source: found(acl()), target: found(...there), wanted: true }).warning
+    expect(warned()).toMatch(/first ACLs.*kmig too/)
+    expect(warned(acl({ name: 'other' }))).toBeUndefined()
+    expect(planAcls({ source: found(), target: found(), wanted: true }).warning).toBeUndefined()
+  })
+
   test('what the target alone has is listed and stays', () => {
     const plan = planAcls({ source: found(), target: found(acl()), wanted: true })
     expect(outcomes(plan)).toEqual([[aclText(acl()), 'extra']])
