@@ -12,6 +12,7 @@ import { sandboxOptions, servers } from '../sandbox-helper.ts'
 import { content, Witness } from '../zkcopy/witness.ts'
 
 const COMMAND = new URL('../zkcopy/command.ts', import.meta.url).pathname
+const ZK = new URL('../zkcopy/zk-command.ts', import.meta.url).pathname
 const SEQUENTIAL = 2
 
 servers('zkcopy keeps versions, counters and types', () => {
@@ -29,6 +30,8 @@ servers('zkcopy keeps versions, counters and types', () => {
     })
   const run = (path: string, args: string[]) =>
     spawned(COMMAND, ['--from', source + path, '--to', target + path, '--json', ...args])
+  const verify = (path: string, args: string[]) =>
+    spawned(ZK, ['verify', '--from', source + path, '--to', target + path, '--json', ...args])
   const versions = async (path: string) =>
     [...(await next.tree(path))].map(([below, { version }]) => `${below} ${version}`)
   const sets = async (witness: Witness, path: string, count: number) => {
@@ -75,6 +78,12 @@ servers('zkcopy keeps versions, counters and types', () => {
     ]
     expect(await versions('/v')).toEqual([parent, ...others].sort())
     expect(await run('/v', ['--preserve-versions', '--check'])).toMatchObject({ code: 3 })
+    expect((await verify('/v', [])).code).toBe(0)
+    expect(JSON.parse((await verify('/v', ['--preserve-versions'])).stdout)).toMatchObject({
+      ok: false,
+      equal: false,
+      differing: { count: 1, first: ['/parent'] },
+    })
     await next.remove('/v/parent/child')
     await next.remove('/v/parent')
     expect(await copy('/v', { keep: keeping({ versions: true, sequence: [], rules: [] }) })).toMatchObject({
@@ -112,6 +121,8 @@ servers('zkcopy keeps versions, counters and types', () => {
     const ended = JSON.parse((await run('/seq', args)).stdout)
     expect(ended).toMatchObject({ ok: true, countersLeft: { count: 1, first: ['/seq/high'] } })
     expect(await next.children('/seq/q')).toHaveLength(10)
+    expect((await verify('/seq', ['--preserve-sequence', '/q'])).code).toBe(0)
+    expect(JSON.parse((await verify('/seq', args)).stdout)).toMatchObject({ differing: { first: ['/high'] } })
     expect(JSON.parse((await run('/seq', args)).stdout)).toMatchObject({ multis: 0 })
     expect([await nextName(next, '/seq/q'), await nextName(old, '/seq/q')]).toEqual([
       's-0000000700',
