@@ -23,6 +23,12 @@ export const eventText = (event: MirrorEvent): string | undefined => {
       return `${event.where}: offsets are translated from source offset ${event.from} on: ${event.why}`
     case 'warning':
       return `warning: ${event.where}: ${event.text}`
+    case 'share':
+      return event.alone
+        ? undefined
+        : `copies ${plural(event.partitions, 'partition')} of the mirror${event.leads ? ', and leads it' : ''}; other processes copy the rest`
+    case 'lapsed':
+      return `waits to be an owner again: ${event.why}`
     case 'caught-up':
       return `caught up: ${plural(event.records, 'record')} in ${formatDuration(event.ms)}`
     case 'groups':
