@@ -16,7 +16,12 @@ export const eventText = (event: MirrorEvent): string | undefined => {
     case 'topic-refused':
       return `NOT MIRRORED ${event.topic}: ${event.why}`
     case 'inventory':
-      return `made ${plural(event.acls, 'ACL')} and set ${plural(event.quotas, 'quota')} on the target`
+      return [
+        ...(event.acls > 0 ? [`made ${plural(event.acls, 'ACL')}`] : []),
+        ...(event.quotas > 0 ? [`set ${plural(event.quotas, 'quota')}`] : []),
+      ]
+        .join(' and ')
+        .concat(' on the target')
     case 'stopped':
       return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
     case 'translated':
