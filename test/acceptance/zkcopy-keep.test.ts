@@ -18,7 +18,7 @@ const SEQUENTIAL = 2
 servers('zkcopy keeps versions, counters and types', () => {
   let sandbox: Sandbox
   let clusters: SandboxCluster[]
-  let [source, target] = ['', '']
+  let [source, target, ancient] = ['', '', '']
   let old: Witness
   let next: Witness
   const copy = (path: string, options: Partial<ZkCopyOptions> = {}) =>
@@ -41,9 +41,11 @@ servers('zkcopy keeps versions, counters and types', () => {
   beforeAll(async () => {
     sandbox = await Sandbox.open(sandboxOptions())
     clusters = await Promise.all(
-      [0, 1].map(() => sandbox.start({ kind: 'zookeeper', version: '3.9.2', brokers: 0 })),
+      (['3.9.2', '3.9.2', '2.8.2'] as const).map(version =>
+        sandbox.start({ kind: 'zookeeper', version, brokers: 0 }),
+      ),
     )
-    ;[source = '', target = ''] = clusters.map(({ zookeeper }) => zookeeper ?? '')
+    ;[source = '', target = '', ancient = ''] = clusters.map(({ zookeeper }) => zookeeper ?? '')
     old = await Witness.open(source)
     next = await Witness.open(target)
   })
@@ -128,6 +130,23 @@ servers('zkcopy keeps versions, counters and types', () => {
       's-0000000700',
       's-0000000700',
     ])
+  })
+
+  test('servers before 3.6 keep versions, counters and containers just so', async () => {
+    await old.plantAll(['/aged', '/aged/q', '/aged/set'])
+    await sets(old, '/aged/set', 4)
+    for (let i = 0; i < 5; i++) await old.plant('/aged/q/s-', { mode: SEQUENTIAL })
+    for (const name of await old.children('/aged/q')) await old.remove(`/aged/q/${name}`)
+    const rules = [{ glob: '/q', type: { kind: 'container' } as const }]
+    const keep = keeping({ versions: true, sequence: ['/q'], rules })
+    const signal = new AbortController().signal
+    const [from, between] = [parseConnectString(`${source}/aged`), parseConnectString(`${ancient}/aged`)]
+    expect(await zkcopy({ from, to: between, keep, signal })).toMatchObject({ created: 3, repaired: 0 })
+    const to = parseConnectString(`${target}/aged`)
+    expect(await zkcopy({ from: between, to, keep, signal })).toMatchObject({ created: 3, repaired: 0 })
+    expect(await versions('/aged')).toEqual(['/ 0', '/q 0', '/set 4'])
+    await next.plant('/aged/q/s-', { mode: SEQUENTIAL })
+    expect(await next.children('/aged/q')).toEqual(['s-0000000005'])
   })
 
   test('containers and times to live are made by rule, and by what a snapshot of the source tells', async () => {
