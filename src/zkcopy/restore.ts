@@ -156,11 +156,15 @@ const look = async (
   const places = nodes.map(({ path }) => joinPath(root, path))
   const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
     answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
-  const [data, acls] = await Promise.all([reader.data(places), reader.acls(places)])
+  const data = await reader.data(places)
+  const present = places.filter((_, i) => data[i]?.code === CODE.Ok) // a request per ACL: not for what is not there
+  const read = await reader.acls(present)
+  const acls = new Map(present.map((path, i) => [path, read[i] as (typeof read)[number]]))
   return nodes.map((node, i) => {
     const path = places[i] as string
     const found = absentIsFine(data[i] as Answer<Node>, path)
-    const acl = absentIsFine(acls[i] as (typeof acls)[number], path)?.acl
+    const answer = acls.get(path)
+    const acl = answer && absentIsFine(answer, path)?.acl
     return { node, there: found && acl ? { ...found, acl: table.intern(acl) } : undefined }
   })
 }

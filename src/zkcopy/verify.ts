@@ -2,7 +2,7 @@ import type { During } from '../kit/index.ts'
 import { type Acl, getAcl, joinPath, must, OPEN_ACL } from '../zookeeper/index.ts'
 import { AclTable } from './acls.ts'
 import type { End } from './ensembles.ts'
-import { bucketOf, digestOf, Fingerprint } from './fingerprint.ts'
+import { bucketOf, type Digest, digestOf, Fingerprint } from './fingerprint.ts'
 import { KEEP_NOTHING, type Keep, nextSequence } from './keep.ts'
 import { OneEnsemble } from './one-ensemble.ts'
 import { type Scanned, scan } from './scan.ts'
@@ -158,7 +158,7 @@ const name = async (
   const found = { differing: paths(), missing: paths(), extra: paths() }
   if (buckets.size === 0) return found
   const collect = async ({ ensemble: { reader, end }, readAcls, given, keep }: Side) => {
-    const digests = new Map<string, Buffer>()
+    const digests = new Map<string, Digest>()
     for await (const group of scan({ reader, root: end.chroot, withAcls: readAcls, signal })) {
       for (const node of group) {
         if (node.stat.ephemeral || !buckets.has(bucketOf(node.path))) continue
@@ -172,7 +172,7 @@ const name = async (
     const [a, b] = [here.get(path), there.get(path)]
     if (!b) note(found.missing, path)
     else if (!a) note(found.extra, path)
-    else if (!a.equals(b)) note(found.differing, path)
+    else if (a !== b) note(found.differing, path)
   }
   return found
 }
