@@ -68,7 +68,7 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
   const startedAt = performance.now()
   const from = await sourceOf(options)
   await using ensemble = await OneEnsemble.open(to, { signal, withinMs })
-  await ensemble.sync()
+  await ensemble.sync(signal)
   const work = newWork(ensemble, options, from)
   const gone = { left: paths() }
   if (!check) {
@@ -92,7 +92,7 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
     const going = await removable(ensemble, from.created, options)
     if (options.deleteCreated) await commit([going.changes], committing)
     gone.left = options.deleteCreated ? going.kept : going.all
-    await ensemble.sync()
+    await ensemble.sync(signal)
   }
   const read = await readBack(work)
   if (check) {

@@ -73,7 +73,7 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   await using source = await OneEnsemble.open(options.from, { signal, withinMs })
   await using target = await OneEnsemble.open(options.to, { signal, withinMs })
   await Promise.all([source.mustHaveRoot(), target.mustHaveRoot()])
-  const [begun, begunThere] = await Promise.all([source.sync(), target.sync()])
+  const [begun, begunThere] = await Promise.all([source.sync(signal), target.sync(signal)])
   const given = acl === 'uniform' ? await rootAcl(source) : acl === 'open' ? OPEN_ACL : undefined
   const readAcls = acl === 'full'
   const from: Side = { ensemble: source, flag: '--from-auth', began: begun, readAcls, given, keep }
