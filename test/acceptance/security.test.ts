@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { CreateMode, createClient } from 'node-zookeeper-client'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -369,6 +369,25 @@ servers('secured listeners', () => {
       })
     }
   }
+
+  test('verify, cutover and rollback go by the same listeners', async () => {
+    await world.fill('moved', { batches: 5 })
+    const [old, next] = [named('old', 'sasl-tls'), named('new', 'tls')]
+    const stateDir = temporary()
+    const places = [...configured(old, next).slice(0, 2), '--state-dir', stateDir]
+    const file = join(temporary(), 'standard.yaml')
+    const before = `clusters:\n  devc: { broker_list: ["${old.bootstrap}"], zookeeper: "h:2181/kafka" }\n`
+    writeFileSync(file, before)
+    const chosen = ['--topics', 'moved']
+    const code = async (...args: string[]) => (await kmig(...args, ...places).ended).code
+    expect(await code('mirror', ...chosen, '--until-caught-up')).toBe(0)
+    expect(await code('verify', ...chosen)).toBe(0)
+    const discovery = ['--discovery', dirname(file), '--execute', '--yes', '--still-for', '1s']
+    expect(await code('cutover', ...chosen, ...discovery)).toBe(0)
+    expect(read(file)).toBe(before.replace(old.bootstrap, next.bootstrap))
+    expect(await code('cutover', 'rollback')).toBe(0)
+    expect(read(file)).toBe(before)
+  })
 
   test('a user who is removed while a mirror runs ends it with exit 5 at the end of the session', async () => {
     const places = configured(named('old', 'sasl-tls'), named('new', 'tls'))
