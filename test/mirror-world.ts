@@ -51,7 +51,7 @@ export type Fill = {
   agedMs?: number
 }
 
-type MirrorMore = Partial<Pick<MirrorOptions, 'signal' | 'offsets' | 'fillingLimitMs' | 'exclusive'>> & {
+type MirrorMore = Partial<Pick<MirrorOptions, 'signal' | 'offsets' | 'fillingLimitMs'>> & {
   untilCaughtUp?: boolean
 }
 
@@ -179,11 +179,10 @@ export class MirrorWorld implements AsyncDisposable {
 
   /** A mirror as the command. */
   command(name: string, topics: readonly string[], ...more: string[]): Command {
-    const stateDir = more.includes('--state-dir') ? [] : ['--state-dir', this.stateDir]
     const args = [
       ...['mirror', '--from', this.bootstrap('old'), '--to', this.bootstrap('new')],
       ...topics.flatMap(topic => ['--topics', topic]),
-      ...['--name', name, ...stateDir, ...more],
+      ...['--name', name, '--state-dir', this.stateDir, ...more],
     ]
     return this.run(...args)
   }

@@ -1,8 +1,7 @@
-import { BaseCommand, envelope, Flags, preserveFlags, type View } from '../../src/cli/index.ts'
+import { BaseCommand, envelope, Flags, type View } from '../../src/cli/index.ts'
 import { EXIT, formatCount } from '../../src/kit/index.ts'
 import {
   endOf,
-  keepOf,
   VERIFY_ACL_MODES,
   type VerifyEvent,
   type VerifyReport,
@@ -32,7 +31,6 @@ export default class ZkVerify extends BaseCommand {
     to: Flags.string({ summary: 'target: a name, or h1:2181,h2:2181/chroot', default: 'new' }),
     'from-auth': Flags.string({ summary: 'file of credentials of the source: digest:user:password' }),
     'to-auth': Flags.string({ summary: 'file of credentials of the target' }),
-    ...preserveFlags,
     acl: Flags.option({
       summary: 'full: each as on the source; uniform, open: as a copy by that mode has them; ignore: unread',
       options: VERIFY_ACL_MODES,
@@ -44,7 +42,6 @@ export default class ZkVerify extends BaseCommand {
     const { flags } = await this.parse(ZkVerify)
     const from = endOf(this.zookeeper(flags.from), this.zookeeperLogin(flags.from, flags['from-auth']))
     const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
-    const keep = keepOf(flags, from.chroot)
-    return await this.show(during => verify({ ...during, from, to, acl: flags.acl, keep }), view)
+    return await this.show(during => verify({ ...during, from, to, acl: flags.acl }), view)
   }
 }

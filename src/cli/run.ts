@@ -1,4 +1,5 @@
 import { run as runOclif } from '@oclif/core'
+import { calmHeap } from './calm-heap.ts'
 import { failureOf, failureText, isQuietExit } from './failure.ts'
 
 /** Something still holds the event loop this long after the command ended: end anyway. */
@@ -12,6 +13,7 @@ const quietPipe = (e: NodeJS.ErrnoException): void => {
 export const run = async (from: string): Promise<void> => {
   process.stdout.on('error', quietPipe)
   process.stderr.on('error', quietPipe)
+  calmHeap()
   const argv = process.argv.slice(2)
   try {
     await runOclif(argv, from)

@@ -10,9 +10,7 @@ const ASK = { timeoutMs: 10_000, withinMs: 0 }
 export type FillOptions = {
   target: Cluster
   /** Who writes control records. */
-  control(): { id: bigint; epoch: number }
-  /** Whether this process owns its lanes, at this very moment. */
-  owns(): boolean
+  control: { id: bigint; epoch: number }
   signal: AbortSignal
 }
 
@@ -23,7 +21,7 @@ export type FillOptions = {
  */
 export const fill = async (
   lanes: readonly Lane[],
-  { target, control, owns, signal }: FillOptions,
+  { target, control, signal }: FillOptions,
 ): Promise<void> => {
   const [first] = lanes
   const leader = first && target.leaderOf(first.topic, first.partition)
@@ -34,14 +32,13 @@ export const fill = async (
     const markers = Number(lane.fillable < BigInt(MARKERS) ? lane.fillable : BigInt(MARKERS))
     return markers > 0 ? [{ lane, markers }] : []
   })
-  if (wanted.length === 0 || !owns()) return
+  if (wanted.length === 0) return
   for (const { lane, markers } of wanted) lane.fill(markers)
-  const { id: producerId, epoch: producerEpoch } = control()
   const most = Math.max(...wanted.map(({ markers }) => markers))
   const request = {
     markers: Array.from({ length: most }, (_, i) => ({
-      producerId,
-      producerEpoch,
+      producerId: control.id,
+      producerEpoch: control.epoch,
       committed: true,
       topics: byTopic(wanted.filter(({ markers }) => markers > i).map(({ lane }) => lane)),
       coordinatorEpoch: 0,

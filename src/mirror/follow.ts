@@ -19,7 +19,7 @@ export type FollowOptions = During<MirrorEvent> &
     /** Topics that kmig's user may not mirror, as it was at the start. */
     denied: readonly TopicPlan[]
     /** A topic is on the target, or has more partitions there, and remembered: lanes may go on it. */
-    add(topic: string, state: TopicState): Promise<void>
+    add(topic: string, state: TopicState): void
   }
 
 const TOPICS_AT_ONCE = 8
@@ -63,11 +63,28 @@ export class Follower {
     })
     if (more.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
-    const only = more.map(({ name }) => name)
     const how = { source, target, state, topics, exclude, offsets, sync, signal, defaults: this.#defaults }
-    const planned = await planTopics({ ...how, only })
+    const planned = await this.#plan(
+      how,
+      more.map(({ name }) => name),
+    )
     const each = (topic: TopicPlan) => this.#follow({ ...plan, topics: [topic] }, topic)
     for await (const _ of inFlight(planned, TOPICS_AT_ONCE, each, signal));
+  }
+
+  /** Where a plan of all fails, for one that is denied or just deleted, each is planned alone. */
+  async #plan(how: Omit<PlanOptions, 'only'>, only: readonly string[]): Promise<TopicPlan[]> {
+    try {
+      return await planTopics({ ...how, only })
+    } catch (e) {
+      if (!isKmigError(e) || isKmigError(e, 'BUG') || passes(e)) throw e
+      const [first] = only
+      if (first !== undefined && only.length === 1) this.#refuse(first, messageOf(e))
+      if (only.length <= 1) return []
+      const found: TopicPlan[] = []
+      for (const name of only) found.push(...(await this.#plan(how, [name])))
+      return found
+    }
   }
 
   async #follow(part: MirrorPlan, planned: TopicPlan): Promise<void> {
@@ -81,7 +98,7 @@ export class Follower {
       plan.topics = [...plan.topics.filter(each => each.topic !== topic), planned]
       this.#refused.delete(topic)
       const now = made.get(topic)
-      if (now) await add(topic, now)
+      if (now) add(topic, now)
     } catch (e) {
       if (!isKmigError(e) || passes(e)) throw e
       this.#refuse(topic, planned.why ?? messageOf(e))
@@ -100,6 +117,7 @@ export class Follower {
     if (names.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
     const refused = (where: string, error: Error) => {
+      if (isKmigError(error, 'TOPIC_MISSING')) return // deleted just now: the next look tells
       if (!isKmigError(error, 'AUTHORIZATION')) throw error
       this.#once({ kind: 'warning', where, text: messageOf(error) })
     }

@@ -78,11 +78,6 @@ export class MirrorState {
     this.#topic = topic
   }
 
-  /** Reads what other processes of this mirror have written since. */
-  async refresh(during: During): Promise<void> {
-    await this.#topic.refresh(during)
-  }
-
   get identity(): Identity | undefined {
     return this.#read('mirror', identity)
   }
@@ -90,10 +85,7 @@ export class MirrorState {
     return this.#read('cutover', cutoverState)
   }
   topic(name: string): TopicState | undefined {
-    const known = this.#read(`topic/${name}`, topicState)
-    if (!known) return undefined
-    const starts = known.starts.map((start, i) => this.#read(`start/${name}-${i}`, offset) ?? start)
-    return { ...known, starts }
+    return this.#read(`topic/${name}`, topicState)
   }
   get topicNames(): string[] {
     return [...this.#topic.under('topic/')].map(([name]) => name)
@@ -162,18 +154,8 @@ export class MirrorState {
     await this.#topic.put([['cutover', value]], during)
   }
   async setTopics(topics: ReadonlyMap<string, TopicState>, during: During): Promise<void> {
-    const entries = [...topics].flatMap(([name, value]) => {
-      const known = this.topic(name)
-      const anew = known !== undefined && known.targetId !== value.targetId
-      const moved = anew ? value.starts.map((_, i) => [`start/${name}-${i}`, null] as const) : []
-      return [...moved, [`topic/${name}`, text(value)] as const]
-    })
-    await this.#topic.put(entries, during)
-  }
-  /** Keeps where padding ends now. A key of its own: whoever copies the partition writes it, another process the topic. */
-  async setStarts(moved: readonly { where: string; start: Offset }[], during: During): Promise<void> {
     await this.#topic.put(
-      moved.map(({ where, start }) => [`start/${where}`, text(start)] as const),
+      [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const),
       during,
     )
   }

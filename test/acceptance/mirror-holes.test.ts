@@ -24,7 +24,7 @@ servers('kmig mirror over holes', () => {
       expect(ours).toEqual(theirs)
     }
     expect(report.partitions.map(({ mode, filled, stopped }) => ({ mode, filled, stopped }))).toEqual(
-      [0, 1].map(() => ({ mode: 'identical', filled: expect.any(BigInt), stopped: undefined })),
+      [0, 1].map(partition => ({ mode: 'identical', filled: expect.any(BigInt), stopped: undefined })),
     )
     expect(report.partitions[0]?.filled).toBeGreaterThan(20n)
     expect(await world.ends(world.next, ['txn'])).toEqual(await world.ends(world.old, ['txn']))

@@ -45,6 +45,8 @@ export const bench = async (args: readonly string[]): Promise<void> => {
     const before = cpuOf(child.pid ?? 0)
     await sleep(IDLE_S * 1_000)
     const after = cpuOf(child.pid ?? 0)
+    const hot = await beside(old, next, names[0] ?? '')
+    const end = cpuOf(child.pid ?? 0)
     child.kill('SIGTERM')
     await ended
     const small = ['--topics', 'one', '--name', 'one', '--state-dir', stateDir]
@@ -57,7 +59,12 @@ export const bench = async (args: readonly string[]): Promise<void> => {
         [`plan of ${total} partitions and ${GROUPS} groups, s`, first],
         ['made and copied, one record each, s', (copied / 1000).toFixed(2)],
         [`idle, % of a core over ${IDLE_S} s`, idle.toFixed(1)],
-        ['RSS, MB', (after.rssBytes / 1e6).toFixed(0)],
+        ['one hot partition beside them: 100,000 records of 1 KB, s', (hot / 1000).toFixed(2)],
+        ['CPU of that, s', ((end.cpuMs - after.cpuMs) / 1000).toFixed(2)],
+        [
+          'RSS idle, then hot (highest), MB',
+          `${(after.rssBytes / 1e6).toFixed(0)}, ${(end.rssBytes / 1e6).toFixed(0)}`,
+        ],
         ['first record after the process started (one topic), s', (one / 1000).toFixed(2)],
       ])}\n`,
     )
@@ -72,6 +79,20 @@ const held = async (cluster: Cluster, topics: readonly string[]): Promise<bigint
   )
   const ends = await cluster.listOffsets(asks, { refused: () => {} })
   return [...ends.values()].reduce((sum, { offset }) => sum + offset, 0n)
+}
+
+/** Writes to one partition and waits until the copy has it. */
+const beside = async (old: Cluster, next: Cluster, topic: string): Promise<number> => {
+  const records = encodeBatch(Array.from({ length: 100 }, () => ({ value: Buffer.alloc(1_000, 'x') })))
+  const connection = await old.connection(old.leaderOf(topic, 0)?.nodeId ?? 0, 'fill')
+  const started = performance.now()
+  for (let i = 0; i < 1_000; i++) {
+    const topics = [{ topic, partitions: [{ partition: 0, records }] }]
+    await connection.send(Produce, { acks: 1, timeoutMs: 30_000, topics }, { timeoutMs: 60_000 })
+  }
+  const goal = (await held(old, [topic])) - 1n
+  while ((await held(next, [topic])) <= goal) await sleep(20)
+  return performance.now() - started
 }
 
 const firstRecord = async (args: readonly string[], old: Cluster, next: Cluster): Promise<number> => {

@@ -42,8 +42,7 @@ test('a doubt that comes while the connection for markers is being made keeps th
 
   const filling = fill([lane], {
     target,
-    control: () => ({ id: 8n, epoch: 0 }),
-    owns: () => true,
+    control: { id: 8n, epoch: 0 },
     signal: new AbortController().signal,
   })
   lane.doubt('the leader has changed')
