@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { BaseCommand, envelope, loadFlags, stressFlags, type View } from '../../src/cli/index.ts'
+import { locateCluster } from '../../src/discovery/index.ts'
 import { KmigError } from '../../src/kit/index.ts'
 import {
   type StressEvent,
@@ -40,6 +41,7 @@ export default class Stress extends BaseCommand {
     const [from, check] = [clusters[0], clusters.at(-1)]
     if (!from || !check)
       throw new KmigError('USAGE', 'no cluster is named', { try: ['--cluster, or --from and --to'] })
+    if (discovery) await locateCluster({ root: discovery, clusters }) // or every client would find out for itself
     const directory = resolve(
       flags.journals ?? join(this.stateDirectory, 'stress', new Date().toISOString().replaceAll(':', '')),
     )
