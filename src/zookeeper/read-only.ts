@@ -1,5 +1,5 @@
 import type { Tls } from '../config/index.ts'
-import { formatHostPort, type HostPort, KmigError, messageOf } from '../kit/index.ts'
+import { formatHostPort, type HostPort, KmigError } from '../kit/index.ts'
 import { CLOSED, Connection, NEW_SESSION } from './connection.ts'
 
 const WITHIN_MS = 2_000
@@ -10,10 +10,9 @@ const WITHIN_MS = 2_000
  */
 export const whyRefused = async (
   server: HostPort,
-  e: unknown,
+  why: string,
   options: { tls?: Tls | undefined; signal?: AbortSignal | undefined },
 ): Promise<string> => {
-  const why = messageOf(e)
   if (!why.includes(CLOSED)) return why
   const asked = {
     ...NEW_SESSION,

@@ -211,7 +211,15 @@ export class ZkSession implements AsyncDisposable {
       if (this.#closed) throw this.#closed
       const leftMs = this.#withinMs - (performance.now() - since)
       const hopeless = faults.size === this.#servers.length && [...faults.values()].every(isUnknownHost)
-      if (leftMs <= 0 || hopeless) throw unreachable(faults, performance.now() - since)
+      if (leftMs <= 0 || hopeless) {
+        const ms = performance.now() - since
+        for (const server of this.#servers) {
+          const why = faults.get(formatHostPort(server))
+          const options = { tls: this.#options.tls, signal }
+          if (why) faults.set(formatHostPort(server), await whyRefused(server, why, options))
+        }
+        throw unreachable(faults, ms)
+      }
       const server = this.#servers[attempt % this.#servers.length] as HostPort
       try {
         await this.#attach(server, leftMs, signal)
@@ -219,7 +227,7 @@ export class ZkSession implements AsyncDisposable {
       } catch (e) {
         signal?.throwIfAborted()
         if (e instanceof KmigError && e.code === 'AUTHENTICATION') throw e
-        faults.set(formatHostPort(server), await whyRefused(server, e, { tls: this.#options.tls, signal }))
+        faults.set(formatHostPort(server), messageOf(e))
         if ((attempt + 1) % this.#servers.length === 0) await sleep(Math.min(200, leftMs), signal)
       }
     }
