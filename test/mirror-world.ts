@@ -334,6 +334,26 @@ export const transactions = async (
   await Promise.all(producers.map(producer => producer.disconnect()))
 }
 
+/** Makes a compacted topic on the old cluster, and waits until its cleaner has taken records out of it. */
+export const compacted = async (world: MirrorWorld, topic: string): Promise<void> => {
+  await world.make(topic, 1, {
+    'cleanup.policy': 'compact',
+    'segment.ms': '200',
+    'min.cleanable.dirty.ratio': '0.001',
+    'min.compaction.lag.ms': '0',
+  })
+  const records = (n: number) =>
+    Array.from({ length: 12 }, (_, k) => ({ key: Buffer.from(`${k % 9}`), value: Buffer.from(`${n}/${k}`) }))
+  for (let n = 0; n < 20; n++) await world.write(world.old, topic, records(n))
+  const holes = async () =>
+    (await headersOf(world.old, topic, 0)).some(({ count, lastOffsetDelta }) => count !== lastOffsetDelta + 1)
+  for (let n = 20; !(await holes()); n++) {
+    if (n > 100) throw new Error('fault not injected: nothing is compacted')
+    await sleep(1_000)
+    await world.write(world.old, topic, records(n).slice(0, 2))
+  }
+}
+
 export class Command {
   readonly process: ChildProcess
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null; ms: number }>

@@ -159,7 +159,9 @@ const keep = ({ lane, state }: World) => {
 const settle = (world: World) => {
   const { lane, broker } = world
   if (lane.phase.at !== 'doubt' || lane.flying > 0) return
-  const { offset: end, ordinal } = lane.anchor
+  const { anchor } = lane
+  // after an unclean election the log is read back from where it is known to be the same
+  const { offset: end, ordinal } = anchor.offset <= broker.end ? anchor : { offset: Offset(0n), ordinal: 0n }
   const trail = new Trail(lane, IDS, { end, ordinal })
   for (const found of broker.headers()) {
     const header = headerOf(found)
@@ -195,6 +197,14 @@ const commands: Record<string, (world: World, n: number) => void> = {
     const at = broker.do(next.request)
     next.fate = at === undefined ? 'refused' : 'done'
     next.at = at ?? 0n
+  },
+  'markers land twice': ({ broker, sent }) => {
+    const next = sent.find(({ fate, request }) => fate === 'open' && 'markers' in request)
+    if (next) broker.do(next.request)
+  },
+  truncated: ({ lane, broker, sent }, n) => {
+    if (sent.length === 0 && lane.phase.at === 'doubt')
+      broker.log.splice(Math.max(0, broker.log.length - (n % 4)))
   },
   answered: ({ lane, sent, broker }) => {
     if (!sent[0] || sent[0].fate === 'open') return
