@@ -1,10 +1,17 @@
 export type { MirrorEvent, MirrorProgress } from './events.ts'
 export { FILLING_LIMIT_MS, OFFSETS, type OffsetsPolicy } from './filling.ts'
 export { Mirror } from './mirror.ts'
+export {
+  type GroupOffsetsReport,
+  groupOffsetsOf,
+  type TranslateReport,
+  translateOffsets,
+} from './offsets.ts'
+export { groupOffsetsText, translateData, translateText } from './offsets-text.ts'
 export type { MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
 export { runMirror } from './run.ts'
-export { planShape, reportShape } from './shapes.ts'
+export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
 export { type CutoverState, MirrorState } from './state.ts'
 export { eventText, planText, progressOf, reportText } from './text.ts'

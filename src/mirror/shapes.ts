@@ -11,7 +11,7 @@ const stopped = z.object({
   exit: z.number(),
 })
 const outcome = z.looseObject({
-  kind: z.enum(['committed', 'unchanged', 'renewed', 'waiting', 'kept', 'refused']),
+  kind: z.enum(['committed', 'movable', 'unchanged', 'renewed', 'waiting', 'kept', 'refused']),
 })
 
 const partition = z.object({
@@ -48,7 +48,14 @@ const inventory = z.array(
 
 const groups = z.object({
   rows: z.array(
-    z.object({ group: z.string(), topic: z.string(), partition: z.number(), source: int64, outcome }),
+    z.object({
+      group: z.string(),
+      topic: z.string(),
+      partition: z.number(),
+      source: int64,
+      target: int64.optional(),
+      outcome,
+    }),
   ),
   refused: z.array(z.object({ group: z.string(), why: z.string() })),
   excluded: z.array(z.object({ group: z.string(), topic: z.string().optional(), why: z.string() })),
@@ -105,6 +112,32 @@ export const planShape = {
           waiting: z.boolean().optional(),
         }),
       ),
+    }),
+  ),
+}
+
+/** `kmig offsets show --json` and `kmig offsets sync --json`. */
+export const groupOffsetsShape = { name: z.string(), ...groups.shape }
+
+/** `kmig offsets translate --json`. */
+export const translateShape = {
+  name: z.string(),
+  topic: z.string(),
+  partition: z.number(),
+  mode: z.enum(['identical', 'translated']),
+  modeWhy: z.string().optional(),
+  translatedFrom: int64.optional(),
+  copied: int64,
+  end: int64,
+  holes: int64,
+  runs: z.number(),
+  translations: z.array(
+    z.object({
+      offset: int64,
+      kind: z.enum(['exact', 'wait', 'none']),
+      at: int64.optional(),
+      mirroredTo: int64.optional(),
+      why: z.enum(['before-first-run', 'filler']).optional(),
     }),
   ),
 }

@@ -18,6 +18,8 @@ export type GroupRow = {
   topic: string
   partition: number
   source: Offset
+  /** The target's offset before, where it has one. */
+  target?: Offset
   outcome: OffsetOutcome
 }
 export type GroupReport = {
@@ -152,27 +154,26 @@ const moveGroup = async (
 ): Promise<Moved> => {
   const before = new Map(there.map(row => [key(group, row.topic, row.partition), row.offset]))
   const moved: GroupRow[] = []
-  const commits = new Map<string, { row: CommittedOffset; at: Offset; renewed: boolean; source: Offset }>()
+  const commits = new Map<
+    string,
+    { row: CommittedOffset; at: Offset; renewed: boolean; about: Omit<GroupRow, 'outcome'> }
+  >()
   for (const row of rows) {
     const { topic, partition, offset, bounds } = row
     const name = key(group, topic, partition)
     const now = before.get(name)
     const source = Offset(offset)
-    const outcome = judgeOffset(source, now === undefined ? undefined : Offset(now), bounds)
+    const target = now === undefined || now < 0n ? undefined : Offset(now)
+    const outcome = judgeOffset(source, target, bounds)
+    const about = { group, topic, partition, source, ...(target !== undefined && { target }) }
     const renewed =
-      outcome.kind === 'unchanged' && written !== undefined && expires(written.at.get(name), written.now())
-    if (outcome.kind === 'commit' || renewed) commits.set(name, { row, at: outcome.at, renewed, source })
-    else moved.push({ group, topic, partition, source, outcome })
+      !dryRun && outcome.kind === 'unchanged' && written !== undefined && expires(written.at.get(name), written.now())
+    if (outcome.kind === 'commit' && dryRun)
+      moved.push({ ...about, outcome: { kind: 'movable', at: outcome.at } })
+    else if (outcome.kind === 'commit' || renewed) commits.set(name, { row, at: outcome.at, renewed, about })
+    else moved.push({ ...about, outcome })
   }
   if (commits.size === 0) return { rows: moved }
-  if (dryRun) {
-    for (const { row, source, at } of commits.values())
-      moved.push({
-        ...{ group, topic: row.topic, partition: row.partition, source },
-        outcome: { kind: 'committed', at },
-      })
-    return { rows: moved }
-  }
   const sent = [...commits.values()].map(({ row: { topic, partition, metadata }, at }) => {
     return { topic, partition, offset: at, leaderEpoch: -1, metadata }
   })
@@ -182,11 +183,11 @@ const moveGroup = async (
       const commit = commits.get(name)
       if (!commit) continue
       if (errorCode === 0) written?.at.set(name, written.now())
-      const { source, at, renewed } = commit
+      const { about, at, renewed } = commit
       const kind = renewed ? 'renewed' : 'committed'
       const outcome: OffsetOutcome =
         errorCode === 0 ? { kind, at } : { kind: 'refused', why: whyNot(errorCode) }
-      moved.push({ group, topic, partition, source, outcome })
+      moved.push({ ...about, outcome })
     }
     return { rows: moved }
   } catch (e) {

@@ -13,6 +13,8 @@ export type Bounds = {
 export type OffsetOutcome =
   | { kind: 'committed'; at: Offset }
   | { kind: 'unchanged'; at: Offset }
+  /** It would be, if offsets were not only looked at. */
+  | { kind: 'movable'; at: Offset }
   /** It was there already, and was written again so that it does not expire. */
   | { kind: 'renewed'; at: Offset }
   /** The copy does not reach the offset yet: never clamped, as the reader would read records again. */

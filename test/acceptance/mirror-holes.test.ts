@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
@@ -12,7 +13,7 @@ import {
 import { Offset, sleep } from '../../src/kit/index.ts'
 import { exitOf, MirrorState } from '../../src/mirror/index.ts'
 import { StateTopic } from '../../src/offsets/index.ts'
-import { compacted, headersOf, MirrorWorld, recordsOf, transactions } from '../mirror-world.ts'
+import { Command, compacted, headersOf, MirrorWorld, recordsOf, transactions } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 
 const KILLS = 5
@@ -159,6 +160,49 @@ servers('kmig mirror over holes', () => {
           left(n, theirs).map(({ seen }) => seen),
         )
       }
+    })
+  })
+
+  describe('kmig offsets', () => {
+    const kmig = async (...args: string[]) => {
+      const ends = ['--from', world.bootstrap('old'), '--to', world.bootstrap('new'), '--name', 'map']
+      const command = new Command(spawn(process.execPath, ['bin/kmig.js', 'offsets', ...args, ...ends]))
+      return { ...(await command.ended), stdout: command.stdout }
+    }
+    const topic = 'killed-translated'
+
+    test('translate gives every offset both ways, for a pipe and as JSON; what is not copied yet is said to be', async () => {
+      const { theirs, ours } = await expectExactMap('map', topic, 1)
+      const some = theirs.map((row, i) => ({ from: row.offset, to: ours[i]?.offset })).slice(0, 20)
+      const of = ['--topic', topic, '--partition', '1']
+      const there = await kmig('translate', ...of, ...some.flatMap(({ from }) => ['--offset', `${from}`]))
+      expect(there).toMatchObject({ code: 0, stdout: some.map(({ to }) => `${to}\n`).join('') })
+      const back = await kmig(
+        ...['translate', ...of, '--reverse', '--json'],
+        ...some.flatMap(({ to }) => ['--offset', `${to}`]),
+        ...['--offset', '999999'],
+      )
+      const { mode, translations } = JSON.parse(back.stdout)
+      expect(mode).toBe('translated')
+      expect(translations.map(({ at }: { at?: string }) => at)).toEqual([
+        ...some.map(({ from }) => `${from}`),
+        undefined,
+      ])
+      expect(translations.at(-1)).toMatchObject({ kind: 'wait' })
+    })
+
+    test('show changes nothing and says what sync then does', async () => {
+      await commitOffsets(world.old, 'late', [{ topic, partition: 1, offset: 5n, metadata: 'm' }])
+      const shown = JSON.parse((await kmig('show', '--groups', 'late', '--json')).stdout)
+      expect(shown.rows).toMatchObject([{ group: 'late', source: '5', outcome: { kind: 'movable' } }])
+      expect((await groupOffsets(world.next, ['late'])).get('late') ?? []).toEqual([])
+      const { code, stdout } = await kmig('sync', '--groups', 'late', '--json')
+      expect(code).toBe(0)
+      const { at } = shown.rows[0].outcome
+      expect(JSON.parse(stdout).rows).toMatchObject([{ outcome: { kind: 'committed', at } }])
+      expect((await groupOffsets(world.next, ['late'])).get('late')).toMatchObject([
+        { partition: 1, offset: BigInt(at), metadata: 'm' },
+      ])
     })
   })
 

@@ -3,7 +3,7 @@ import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
 import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
 import { stressShape } from '../../src/load/index.ts'
-import { planShape, reportShape } from '../../src/mirror/index.ts'
+import { groupOffsetsShape, planShape, reportShape, translateShape } from '../../src/mirror/index.ts'
 import { demoShape } from '../../src/story/index.ts'
 import { verifyShape } from '../../src/verify/index.ts'
 import {
@@ -26,6 +26,9 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   demo: demoShape,
   mirror: reportShape,
   'mirror-plan': planShape,
+  'offsets-show': groupOffsetsShape,
+  'offsets-sync': groupOffsetsShape,
+  'offsets-translate': translateShape,
   stress: stressShape,
   verify: verifyShape,
   'zk-du': duShape,
