@@ -167,7 +167,10 @@ const moveGroup = async (
     const outcome = judgeOffset(source, target, bounds)
     const about = { group, topic, partition, source, ...(target !== undefined && { target }) }
     const renewed =
-      !dryRun && outcome.kind === 'unchanged' && written !== undefined && expires(written.at.get(name), written.now())
+      !dryRun &&
+      outcome.kind === 'unchanged' &&
+      written !== undefined &&
+      expires(written.at.get(name), written.now())
     if (outcome.kind === 'commit' && dryRun)
       moved.push({ ...about, outcome: { kind: 'movable', at: outcome.at } })
     else if (outcome.kind === 'commit' || renewed) commits.set(name, { row, at: outcome.at, renewed, about })
