@@ -1,4 +1,5 @@
 import { formatDuration } from '../kit/index.ts'
+import type { Gap } from '../offsets/index.ts'
 
 /** How a partition's offsets are to be kept. `auto`: identical while that does not take too long. */
 export const OFFSETS = ['auto', 'identical', 'translated'] as const
@@ -21,10 +22,10 @@ export class FillingCost {
   #offsets = 0n
   #span = 0n
 
-  met({ holes, offsets, span }: { holes: number; offsets: bigint; span: bigint }): void {
-    if (holes === 0 && this.#holes === 0) return
-    this.#holes += holes
-    this.#offsets += offsets
+  met(gaps: readonly Gap[], span: bigint): void {
+    if (gaps.length === 0 && this.#holes === 0) return
+    this.#holes += gaps.length
+    for (const { from, to } of gaps) this.#offsets += to - from
     this.#span += span
   }
   caughtUp(): void {

@@ -145,16 +145,10 @@ export class Lane {
     { next, ordinal }: { next: Offset; ordinal: bigint },
     ending?: KmigError,
   ): void {
-    let [holes, offsets] = [0, 0n]
-    for (const item of items) {
-      this.#pending.push(item)
-      for (const gap of gapsIn(item)) {
-        this.map.gap(gap)
-        holes++
-        offsets += gap.to - gap.from
-      }
-    }
-    this.#cost.met({ holes, offsets, span: next - this.wanted })
+    for (const item of items) this.#pending.push(item)
+    const gaps = items.flatMap(item => [...gapsIn(item)])
+    this.map.learn(this.wanted, next, gaps)
+    this.#cost.met(gaps, next - this.wanted)
     this.wanted = next
     this.wantedOrdinal = ordinal
     if (ending) this.#ending = ending
@@ -360,7 +354,7 @@ export class Lane {
     if (shifts[0]) this.why ||= `a control record landed twice at offset ${shifts[0].target - 1n}`
     this.epoch = epoch
     this.anchor = { offset: end, ordinal, epoch }
-    const gone = this.map.forgets(end)
+    const gone = this.map.forgetShifts(end)
     const place = placeOf(this.map, { ordinal, target: end })
     for (const piece of this.#pending.passed(place)) {
       this.#count(piece)
@@ -369,7 +363,6 @@ export class Lane {
     if (gone || this.#pending.length === 0 || !this.#pending.follows(place, this.wanted)) {
       this.#drop()
       this.#ending = undefined
-      this.map.cut(place.source, end)
     }
     this.place = placeOf(this.map, { ordinal, target: end })
     if (this.#pending.length === 0) {

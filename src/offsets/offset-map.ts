@@ -80,23 +80,45 @@ export class OffsetMap {
     if (this.#unkept === undefined || shift.source < this.#unkept) this.#unkept = shift.source
   }
   /**
-   * What is known of source offsets from `source` on, and of the target from `target` on, is forgotten: it is read and
-   * written again. Gives whether a shift went with it.
+   * What a read of source offsets [from, to) showed. What is known already stays: batches that were sent by it may still
+   * land. Unless the source is another now, as compaction takes records out of what was read before.
    */
-  cut(source: Offset, target: Offset): boolean {
-    this.runs.cut(source)
-    const left = this.#shifts.filter(shift => shift.target <= target)
-    const fewer = left.length < this.#shifts.length
-    this.#shifts = left.length > 0 ? left : firstShift(this.beginning)
-    this.#shiftsChanged ||= fewer
-    if (fewer || (this.#unkept !== undefined && this.#unkept >= source))
-      this.#unkept = fewer ? source : undefined
-    return fewer
+  learn(from: Offset, to: Offset, gaps: readonly Gap[]): void {
+    const known = this.#known < to ? this.#known : to
+    if (from < known && !this.#agrees(from, known, gaps)) this.cut(from)
+    const after = this.#known
+    for (const gap of gaps)
+      if (gap.to > after) this.gap(gap.from < after ? { from: Offset(after), to: gap.to } : gap)
   }
-
-  /** Whether a shift's place is not on a target that ends here. */
-  forgets(target: Offset): boolean {
-    return this.#shifts.some(shift => shift.target > target)
+  /** Where the last gap ends. */
+  get #known(): bigint {
+    return this.runs.startOf(this.runs.runs - 1)
+  }
+  #agrees(from: bigint, to: bigint, gaps: readonly Gap[]): boolean {
+    let left = to - from - (this.runs.ordinalAt(to) - this.runs.ordinalAt(from))
+    for (const gap of gaps) {
+      if (gap.from >= to) break
+      const end = gap.to < to ? gap.to : to
+      const known = this.runs.gapAt(gap.from)
+      if (!known || known.to < end) return false
+      left -= end - gap.from
+    }
+    return left === 0n
+  }
+  /** Forgets the gaps from a source offset on. */
+  cut(source: Offset): void {
+    this.runs.cut(source)
+    if (this.#unkept !== undefined && this.#unkept >= source) this.#unkept = undefined
+  }
+  /** Forgets shifts whose place is not on a target that ends here; gives whether there were any. */
+  forgetShifts(target: Offset): boolean {
+    const left = this.#shifts.filter(shift => shift.target <= target)
+    if (left.length === this.#shifts.length) return false
+    const [gone] = this.#shifts.slice(left.length)
+    this.#shifts = left.length > 0 ? left : firstShift(this.beginning)
+    this.#shiftsChanged = true
+    if (gone && (this.#unkept === undefined || gone.source < this.#unkept)) this.#unkept = gone.source
+    return true
   }
 
   /** What is to be kept, as of now; undefined if all is. */

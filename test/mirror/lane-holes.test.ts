@@ -346,6 +346,19 @@ describe('a lane over holes', () => {
       )
     })
 
+  test('a batch that lands late, after the log was read back, is mapped by what was kept when it was sent', () => {
+    const world = worldOf([true, false, true, false], true, 'translated')
+    const steps = 'settled fetched sent connection-lost settled sent the-broker-works kept answered'.split(
+      ' ',
+    )
+    const late = 'fetched sent connection-lost truncated settled'.split(' ')
+    play(
+      world,
+      [...steps, ...late].map(step => [step.replaceAll('-', ' '), 1]),
+    )
+    expectExact(world)
+  })
+
   test('nothing late, nothing killed: holes that are filled keep every offset', () => {
     fc.assert(
       fc.property(sources, source => {

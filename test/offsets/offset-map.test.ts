@@ -93,7 +93,8 @@ describe('the map of a partition', () => {
           if (kind === 'gap') expect(map.bar === undefined || map.bar <= from).toBe(true)
           if (kind === 'translate') map.unkept()?.failed()
         }
-        map.cut(at, end)
+        map.cut(at)
+        map.forgetShifts(end)
         expectExact(world)
         map.gap({ from: at, to: Offset(at + 1n) })
         world.at++
@@ -106,11 +107,51 @@ describe('the map of a partition', () => {
     )
   })
 
+  const mapped = (holes: readonly number[], windows: readonly (readonly [number, number])[]) => {
+    const map = new OffsetMap({ translated: true, start: Offset(0n) })
+    for (const [from, to] of windows) {
+      const gaps = holes
+        .filter(o => o >= from && o < to)
+        .map(o => ({ from: Offset(BigInt(o)), to: Offset(BigInt(o + 1)) }))
+      map.learn(Offset(BigInt(from)), Offset(BigInt(to)), gaps)
+    }
+    return map
+  }
+  const holesIn = (map: OffsetMap, end: number) =>
+    Array.from({ length: end }, (_, o) => o).filter(o => map.runs.gapAt(BigInt(o)))
+
+  test('what is read again changes nothing, in whatever parts it comes', () => {
+    const holes = [2, 3, 4, 9, 11]
+    const map = mapped(holes, [
+      [0, 12],
+      [3, 10],
+      [0, 4],
+      [4, 12],
+      [11, 15],
+    ])
+    expect(holesIn(map, 15)).toEqual(holes)
+    map.unkept()?.kept()
+    map.learn(Offset(3n), Offset(5n), [{ from: Offset(3n), to: Offset(5n) }])
+    expect(map.bar).toBeUndefined()
+  })
+
+  test('a source that was compacted since is taken as it is now', () => {
+    const map = mapped([2, 9], [[0, 12]])
+    map.unkept()?.kept()
+    map.learn(
+      Offset(4n),
+      Offset(12n),
+      [6n, 9n].map(o => ({ from: Offset(o), to: Offset(o + 1n) })),
+    )
+    expect(holesIn(map, 12)).toEqual([2, 6, 9])
+    expect(map.bar).toBe(6n)
+  })
+
   test('a shift whose place is gone from the target goes with it', () => {
     const map = new OffsetMap({ translated: false, start: Offset(0n) })
     map.gap({ from: Offset(5n), to: Offset(6n) })
     map.shift({ source: Offset(6n), ordinal: 5n, target: Offset(7n) })
-    expect(map.cut(Offset(6n), Offset(6n))).toBe(true)
+    expect(map.forgetShifts(Offset(6n))).toBe(true)
     expect(map.translated).toBe(false)
     expect(map.targetOf(5n)).toBe(6n)
   })
