@@ -9,6 +9,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/acceptance/**', 'test/faults/**'],
+          testTimeout: 30_000, // some start processes of their own, on machines that do other work too
         },
       },
       {

@@ -51,7 +51,7 @@ export type Fill = {
   agedMs?: number
 }
 
-type MirrorMore = Partial<Pick<MirrorOptions, 'signal' | 'offsets' | 'fillingLimitMs'>> & {
+type MirrorMore = Partial<Pick<MirrorOptions, 'signal' | 'offsets' | 'fillingLimitMs' | 'exclusive'>> & {
   untilCaughtUp?: boolean
 }
 
@@ -179,10 +179,11 @@ export class MirrorWorld implements AsyncDisposable {
 
   /** A mirror as the command. */
   command(name: string, topics: readonly string[], ...more: string[]): Command {
+    const stateDir = more.includes('--state-dir') ? [] : ['--state-dir', this.stateDir]
     const args = [
       ...['mirror', '--from', this.bootstrap('old'), '--to', this.bootstrap('new')],
       ...topics.flatMap(topic => ['--topics', topic]),
-      ...['--name', name, '--state-dir', this.stateDir, ...more],
+      ...['--name', name, ...stateDir, ...more],
     ]
     return this.run(...args)
   }

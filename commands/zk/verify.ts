@@ -1,7 +1,8 @@
-import { BaseCommand, envelope, Flags, type View } from '../../src/cli/index.ts'
+import { BaseCommand, envelope, Flags, preserveFlags, type View } from '../../src/cli/index.ts'
 import { EXIT, formatCount } from '../../src/kit/index.ts'
 import {
   endOf,
+  keepOf,
   VERIFY_ACL_MODES,
   type VerifyEvent,
   type VerifyReport,
@@ -31,6 +32,7 @@ export default class ZkVerify extends BaseCommand {
     to: Flags.string({ summary: 'target: a name, or h1:2181,h2:2181/chroot', default: 'new' }),
     'from-auth': Flags.string({ summary: 'file of credentials of the source: digest:user:password' }),
     'to-auth': Flags.string({ summary: 'file of credentials of the target' }),
+    ...preserveFlags,
     acl: Flags.option({
       summary: 'full: each as on the source; uniform, open: as a copy by that mode has them; ignore: unread',
       options: VERIFY_ACL_MODES,
@@ -42,6 +44,7 @@ export default class ZkVerify extends BaseCommand {
     const { flags } = await this.parse(ZkVerify)
     const from = endOf(this.zookeeper(flags.from), this.zookeeperLogin(flags.from, flags['from-auth']))
     const to = endOf(this.zookeeper(flags.to), this.zookeeperLogin(flags.to, flags['to-auth']))
-    return await this.show(during => verify({ ...during, from, to, acl: flags.acl }), view)
+    const keep = keepOf(flags, from.chroot)
+    return await this.show(during => verify({ ...during, from, to, acl: flags.acl, keep }), view)
   }
 }

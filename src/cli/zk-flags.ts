@@ -1,6 +1,16 @@
 import { Flags } from '@oclif/core'
 import { durationFlag } from './flags.ts'
 
+/** Of each znode besides data and ACL. */
+export const preserveFlags = {
+  'preserve-versions': Flags.boolean({ summary: 'the copies have the data versions of the source' }),
+  'preserve-sequence': Flags.string({
+    summary: 'parents whose counter of sequential children is kept (glob, repeatable)',
+    multiple: true,
+    helpValue: '<glob>',
+  }),
+}
+
 /** What a copy of znodes is of, and what it keeps besides data and ACL. */
 export const keepFlags = {
   preset: Flags.option({
@@ -11,12 +21,7 @@ export const keepFlags = {
     summary: 'with --preset: brokers still run on the source, this is only the bulk ahead',
     dependsOn: ['preset'],
   }),
-  'preserve-versions': Flags.boolean({ summary: "give the copies the source's data versions" }),
-  'preserve-sequence': Flags.string({
-    summary: 'parents whose counter of sequential children is kept (glob, repeatable)',
-    multiple: true,
-    helpValue: '<glob>',
-  }),
+  ...preserveFlags,
   container: Flags.string({
     summary: 'paths to create as containers (glob, repeatable)',
     multiple: true,

@@ -71,6 +71,7 @@ export class Cutover implements AsyncDisposable {
     const { from, to, stateDir, name, topics, exclude, groups } = options
     const mirror = await Mirror.open({
       ...{ from, to, stateDir, name, topics, exclude, groups },
+      exclusive: true,
       signal: life.signal,
       on: on && (event => on({ kind: 'mirror', event })),
     })

@@ -49,6 +49,7 @@ export const takeBack = async ({
     topics: cut.length > 0 ? [...new Set(cut.map(({ topic }) => topic))] : header.topics,
     groups: header.groups,
     stateDir,
+    exclusive: true,
     ...during,
     on: on && (event => on({ kind: 'mirror', event })),
   })

@@ -34,7 +34,13 @@ export const listGroups = async (cluster: Cluster, options: AskOptions = {}): Pr
   return [...found.values()].sort((a, b) => (a.groupId < b.groupId ? -1 : 1))
 }
 
-export type GroupMember = { memberId: string; clientId: string; clientHost: string }
+export type GroupMember = {
+  memberId: string
+  /** Its name that outlives its process; null if it has none. Kafka: group.instance.id. */
+  instance: string | null
+  clientId: string
+  clientHost: string
+}
 export type GroupDescription = {
   groupId: string
   state: string
@@ -83,8 +89,9 @@ export const describeGroups = async (
     return outcome.value
   })
 }
-const named = ({ memberId, clientId, clientHost }: GroupMember): GroupMember => {
-  return { memberId, clientId, clientHost }
+type Named = Omit<GroupMember, 'instance'> & { groupInstanceId?: string | null; instanceId?: string | null }
+const named = ({ memberId, groupInstanceId, instanceId, clientId, clientHost }: Named): GroupMember => {
+  return { memberId, instance: groupInstanceId ?? instanceId ?? null, clientId, clientHost }
 }
 
 /** A committed offset: the next record that the group will read. */

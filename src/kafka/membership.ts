@@ -180,7 +180,7 @@ export class Membership implements AsyncDisposable {
         try: ['give this mirror another --name'],
       })
     }
-    throw brokerError(errorCode, `joining group ${groupId} (Read on it is needed)`)
+    throw brokerError(errorCode, `joining group ${groupId}`, null, `Read on group ${groupId}`)
   }
 
   async #coordinator(signal: AbortSignal, refresh: boolean): Promise<Connection> {

@@ -43,7 +43,7 @@ export type EngineOptions = {
   memory: Memory
   ids: ProducerIds
   /** Who writes control records. */
-  control: { id: bigint; epoch: number }
+  control(): { id: bigint; epoch: number }
   /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
   topicIds: { source: Map<string, string>; target: Map<string, string> }
   /** Bytes of the largest batch that each topic of the target takes; may change. */
@@ -60,6 +60,8 @@ export type EngineOptions = {
   persistGap(lane: Lane, gap: LostGap, signal: AbortSignal): Promise<void>
   /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
   follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
+  /** Whether this process owns its lanes, at this very moment: nothing is sent otherwise. */
+  owns(): boolean
   on?: ((event: MirrorEvent) => void) | undefined
 }
 
@@ -87,6 +89,8 @@ export class Engine implements AsyncDisposable {
   readonly #failed = deferred<never>()
   readonly #running = new Set<Promise<void>>()
   readonly #kept = new Map<Lane, bigint>()
+  /** While it is not sure which lanes it may go on with, it does nothing. */
+  #suspended = false
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -112,31 +116,46 @@ export class Engine implements AsyncDisposable {
     for (const loop of [this.#tend(), this.#watch(), this.#look()]) this.#run(loop)
   }
 
+  /** Ends whatever waits for it: something broke beside it. */
+  fail(e: unknown): void {
+    this.#failed.reject(e)
+  }
+
   /** Takes lanes on while it runs. */
   add(lanes: readonly Lane[]): void {
     this.#options.lanes.push(...lanes)
     this.#wake.ring()
   }
 
-  /** Gives lanes up while it runs: what is under way lands or is given up, their anchors are kept, then they are not its own. */
-  async remove(lanes: readonly Lane[]): Promise<void> {
-    const { target, persist } = this.#options
-    const { signal } = this.#end
-    const all = this.#options.lanes
-    const theirs = all.filter(lane => lanes.includes(lane))
-    while (theirs.some(lane => this.#busy.has(lane))) await sleep(10, signal)
-    for (const lane of theirs) {
-      this.#busy.add(lane) // nobody gives it a job or a home any more
-      this.#homes.leave(lane)
-    }
+  /**
+   * Lays all work down, as others may own the lanes now: what is under way lands or is given up, every lane is in doubt.
+   * Gives the lanes of which nothing can be on its way any more.
+   */
+  async suspend(why: string): Promise<Lane[]> {
+    const { lanes } = this.#options
+    this.#suspended = true
+    while (this.#busy.size > 0) await sleep(10)
     const started = performance.now()
-    while (theirs.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS)
-      await sleep(10, signal)
-    await this.#trying('vigil', () => vigil({ target, lanes: theirs, signal }))
-    await this.#trying('persist', () => this.#persist(theirs, persist, signal))
-    for (const lane of theirs) lane.stop(new KmigError('DISCONNECTED', `${lane.where} was given up`))
-    all.splice(0, all.length, ...all.filter(lane => !theirs.includes(lane)))
-    for (const lane of theirs) this.#busy.delete(lane)
+    while (lanes.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS) await sleep(10)
+    const drained = lanes.filter(lane => lane.flying === 0)
+    for (const lane of lanes) this.#homes.leave(lane)
+    this.#homes.cutOff(why)
+    while (lanes.some(lane => lane.flying > 0)) await sleep(10)
+    for (const lane of lanes) lane.doubt(why)
+    return drained
+  }
+
+  /** Goes on after `suspend` with these lanes; others that there were are given up. */
+  resume(lanes: readonly Lane[]): void {
+    const all = this.#options.lanes
+    const others = all.filter(lane => !lanes.includes(lane))
+    const stopped = others.filter(lane => lane.stopped) // the report must not lose them
+    for (const lane of others) {
+      lane.stop(new KmigError('DISCONNECTED', `${lane.where} is copied by another process now`))
+      this.#kept.delete(lane)
+    }
+    all.splice(0, all.length, ...lanes, ...stopped)
+    this.#suspended = false
     this.#moved()
   }
 
@@ -146,13 +165,14 @@ export class Engine implements AsyncDisposable {
       this.#options.lanes.some(
         lane => !lane.stopped && (!lane.sure || lane.acked < (ends.get(lane.where) ?? 0n)),
       )
-    await this.#until(() => !waiting(), signal)
+    await this.#until(() => !this.#suspended && !waiting(), signal)
   }
 
   /** Resolves when no lane goes on; throws what broke the engine, or the signal's reason. */
   async allStopped(signal: AbortSignal): Promise<void> {
     await this.#until(
-      () => this.#options.lanes.length > 0 && this.#options.lanes.every(lane => lane.stopped),
+      () =>
+        !this.#suspended && this.#options.lanes.length > 0 && this.#options.lanes.every(lane => lane.stopped),
       signal,
     )
   }
@@ -195,7 +215,7 @@ export class Engine implements AsyncDisposable {
     const { lanes, source, target } = this.#options
     while (!this.#end.signal.aborted) {
       const due = new Map<string, { work: Work; lanes: Lane[] }>()
-      for (const lane of lanes) {
+      for (const lane of this.#suspended ? [] : lanes) {
         if (lane.stopped) this.#tellStop(lane)
         const work = this.#busy.has(lane) ? undefined : this.#workFor(lane)
         if (!work) continue
@@ -291,6 +311,7 @@ export class Engine implements AsyncDisposable {
     const { signal } = this.#end
     for (let round = 1; !signal.aborted; round++) {
       await sleep(VIGIL_MS, signal)
+      if (this.#suspended) continue
       for (const lane of lanes) lane.letGo()
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
       if (round % PERSIST_EVERY === 0)
@@ -306,6 +327,7 @@ export class Engine implements AsyncDisposable {
     const { signal } = this.#end
     for (let round = 0; !signal.aborted; round++) {
       await sleep(LOOK_MS, signal)
+      if (this.#suspended) continue
       const configs = round % CONFIGS_EVERY === 0
       await this.#looking('lookout', async () => follow(await this.#lookout.look(), { configs }))
       await this.#looking('transactions', () => this.#transactions.look())
@@ -315,14 +337,12 @@ export class Engine implements AsyncDisposable {
 
   /** What can't be seen is told and looked for again: no reason to end what is copied. */
   async #looking(what: string, look: () => Promise<void>): Promise<void> {
-    await this.#trying(what, async () => {
-      try {
-        await look()
-      } catch (e) {
+    await this.#trying(what, () =>
+      look().catch(e => {
         if (!isKmigError(e) || isKmigError(e, 'BUG', 'STATE_DAMAGED') || passes(e)) throw e
         this.#warn(what, e)
-      }
-    })
+      }),
+    )
   }
 
   async #persist(
@@ -333,6 +353,7 @@ export class Engine implements AsyncDisposable {
     const changed = lanes.filter(
       lane => lane.anchor.epoch >= 0 && lane.anchor.offset !== this.#kept.get(lane),
     )
+    if (!this.#options.owns()) return
     await persist(changed, signal)
     for (const lane of changed) this.#kept.set(lane, lane.anchor.offset)
   }

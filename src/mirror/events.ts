@@ -48,3 +48,6 @@ export type MirrorEvent =
   | { kind: 'groups'; copied: number; unchanged: number; refused: number }
   | { kind: 'warning'; where: string; text: string }
   | { kind: 'caught-up'; records: bigint; ms: number }
+  /** Other processes run this mirror too, or did. */
+  | { kind: 'share'; partitions: number; leads: boolean; alone: boolean }
+  | { kind: 'lapsed'; why: string }

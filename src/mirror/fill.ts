@@ -10,7 +10,9 @@ const ASK = { timeoutMs: 10_000, withinMs: 0 }
 export type FillOptions = {
   target: Cluster
   /** Who writes control records. */
-  control: { id: bigint; epoch: number }
+  control(): { id: bigint; epoch: number }
+  /** Whether this process owns its lanes, at this very moment. */
+  owns(): boolean
   signal: AbortSignal
 }
 
@@ -21,7 +23,7 @@ export type FillOptions = {
  */
 export const fill = async (
   lanes: readonly Lane[],
-  { target, control, signal }: FillOptions,
+  { target, control, owns, signal }: FillOptions,
 ): Promise<void> => {
   const [first] = lanes
   const leader = first && target.leaderOf(first.topic, first.partition)
@@ -32,13 +34,14 @@ export const fill = async (
     const markers = Number(lane.fillable < BigInt(MARKERS) ? lane.fillable : BigInt(MARKERS))
     return markers > 0 ? [{ lane, markers }] : []
   })
-  if (wanted.length === 0) return
+  if (wanted.length === 0 || !owns()) return
   for (const { lane, markers } of wanted) lane.fill(markers)
+  const { id: producerId, epoch: producerEpoch } = control()
   const most = Math.max(...wanted.map(({ markers }) => markers))
   const request = {
     markers: Array.from({ length: most }, (_, i) => ({
-      producerId: control.id,
-      producerEpoch: control.epoch,
+      producerId,
+      producerEpoch,
       committed: true,
       topics: byTopic(wanted.filter(({ markers }) => markers > i).map(({ lane }) => lane)),
       coordinatorEpoch: 0,

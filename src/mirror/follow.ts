@@ -19,7 +19,7 @@ export type FollowOptions = During<MirrorEvent> &
     /** Topics that kmig's user may not mirror, as it was at the start. */
     denied: readonly TopicPlan[]
     /** A topic is on the target, or has more partitions there, and remembered: lanes may go on it. */
-    add(topic: string, state: TopicState): void
+    add(topic: string, state: TopicState): Promise<void>
   }
 
 const TOPICS_AT_ONCE = 8
@@ -98,7 +98,7 @@ export class Follower {
       plan.topics = [...plan.topics.filter(each => each.topic !== topic), planned]
       this.#refused.delete(topic)
       const now = made.get(topic)
-      if (now) add(topic, now)
+      if (now) await add(topic, now)
     } catch (e) {
       if (!isKmigError(e) || passes(e)) throw e
       this.#refuse(topic, planned.why ?? messageOf(e))

@@ -32,11 +32,17 @@ const boundsOf = ({ targetStart, map, place: { source, target } }: Lane) => ({
 })
 
 export type MoveOptions = Omit<GroupPlanOptions, 'topics' | 'signal'> &
-  During<MirrorEvent> & { lanes: readonly Lane[]; written: Written }
+  During<MirrorEvent> & {
+    lanes: readonly Lane[]
+    /** Topics of the mirror, whoever copies them. */
+    mirrored: readonly string[]
+    written: Written
+  }
 
 /** Copies group offsets as far as the records are copied; of partitions whose copy is not sure they wait. */
 export const moveGroups = async ({
   lanes,
+  mirrored,
   written,
   on,
   signal,
@@ -45,7 +51,7 @@ export const moveGroups = async ({
   const bounds = new Map(
     lanes.filter(lane => lane.sure || lane.stopped).map(lane => [lane.where, boundsOf(lane)]),
   )
-  const topics = new Set(lanes.map(({ topic }) => topic))
+  const topics = new Set([...mirrored, ...lanes.map(({ topic }) => topic)])
   const { source, target, groups } = sides
   const report = await syncGroups({
     source,

@@ -1,5 +1,5 @@
 import type { Cluster, Connection, FramePool } from '../kafka/index.ts'
-import { backoffMs, isKmigError, type KmigError, sleep } from '../kit/index.ts'
+import { backoffMs, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import type { Brakes } from './brakes.ts'
 import type { TopicIds } from './by-id.ts'
 import { type Identities, stopStrangers } from './identities.ts'
@@ -31,6 +31,8 @@ export type HomesOptions = {
   signal: AbortSignal
   /** Something landed, failed, arrived or lost its home. */
   moved(): void
+  /** Whether this process owns its lanes, at this very moment. */
+  owns(): boolean
   /** Keeps a loop that runs until the signal. */
   run(loop: Promise<void>): void
   warn(where: string, error: KmigError): void
@@ -88,6 +90,12 @@ export class Homes {
     this.#strayed.delete(lane)
     this.#strays.delete(lane)
     this.#slots.delete(lane)
+  }
+
+  /** Ends the connections to the target, so that what is still on the way lands as little as possible. */
+  cutOff(why: string): void {
+    for (const { connection } of this.#outlets.values())
+      if (connection.outstanding > 0) connection.reset(new KmigError('DISCONNECTED', why))
   }
 
   /** Puts lanes on connections to the brokers that lead them; those that can't be reached are tried again later. */
@@ -186,6 +194,7 @@ export class Homes {
       signal: this.#o.signal,
       topicIds: this.#o.topicIds.target,
       brakes: this.#o.brakes,
+      owns: this.#o.owns,
       on: () => this.#o.moved(),
     })
     this.#outlets.set(connection, outlet)

@@ -71,7 +71,7 @@ export class Inventory {
     this.#entries = entriesOf(found)
   }
 
-  /** Gives the target what it lacks; tells what was made, and each refusal once. */
+  /** Gives the target what it lacks; tells what was made, and each reason of refusals once. */
   async apply(): Promise<Applied> {
     const { on } = this.#o
     await this.#lookAtTopics()
@@ -82,12 +82,18 @@ export class Inventory {
     this.#entries = applied.entries
     const { acls, quotas } = applied
     if (acls + quotas > 0) on?.({ kind: 'inventory', acls, quotas })
-    for (const { kind, name, outcome, why = '' } of applied.entries) {
-      const asked = kind === 'acl' || kind === 'quota' ? this.sync.includes(`${kind}s`) : false
-      const text = `${name}: not copied: ${why}`
-      if (!asked || outcome !== 'refused' || this.#told.has(text)) continue
+    const asked = applied.entries.filter(({ kind, outcome }) => {
+      return outcome === 'refused' && (kind === 'acl' || kind === 'quota') && this.sync.includes(`${kind}s`)
+    })
+    for (const [text, share] of Map.groupBy(asked, ({ kind, why }) => `${kind}s not copied: ${why}`)) {
+      if (this.#told.has(text)) continue
       this.#told.add(text)
-      on?.({ kind: 'warning', where: `${kind}s`, text })
+      const [first] = share
+      on?.({
+        kind: 'warning',
+        where: `${first?.name}${share.length > 1 ? ` and ${share.length - 1} more` : ''}`,
+        text,
+      })
     }
     return applied
   }

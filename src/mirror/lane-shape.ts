@@ -33,6 +33,10 @@ export type LaneCounts = {
   doubts: number
 }
 
+export const noCounts = (): LaneCounts => {
+  return { records: 0n, bytes: 0n, passed: 0, merged: 0, reencoded: 0, padded: 0n, filled: 0n, doubts: 0 }
+}
+
 export type LaneOptions = {
   topic: string
   partition: number
@@ -45,6 +49,10 @@ export type LaneOptions = {
   map?: OffsetMap | undefined
   /** Why it is translated, if it is. */
   why?: string | undefined
+  /** Another process had it and did not give it back: nothing is believed before this time, and then twice. */
+  strayUntil?: number | undefined
+  /** What was counted before, in this process. */
+  counts?: LaneCounts | undefined
   /** Default `auto`. */
   policy?: OffsetsPolicy | undefined
   /** What filling holes may take, in ms, before an `auto` partition is translated. */

@@ -5,7 +5,14 @@ import { SourceEpochs } from './epochs.ts'
 import { FILLING_LIMIT_MS, FillingCost, type OffsetsPolicy } from './filling.ts'
 import type { LostGap } from './gaps.ts'
 import { notIdentical, strangeWrite } from './lane-errors.ts'
-import type { Anchor, LaneCounts, LaneOptions, Phase, Settled } from './lane-shape.ts'
+import {
+  type Anchor,
+  type LaneCounts,
+  type LaneOptions,
+  noCounts,
+  type Phase,
+  type Settled,
+} from './lane-shape.ts'
 import { padsUp } from './pads.ts'
 import { gapsIn, type Item, Pending } from './pending.ts'
 import { type Place, placeOf } from './place.ts'
@@ -31,16 +38,7 @@ export class Lane {
   readonly partition: number
   readonly where: string
   readonly policy: OffsetsPolicy
-  readonly counts: LaneCounts = {
-    records: 0n,
-    bytes: 0n,
-    passed: 0,
-    merged: 0,
-    reencoded: 0,
-    padded: 0n,
-    filled: 0n,
-    doubts: 0,
-  }
+  readonly counts: LaneCounts
   readonly #producer: LaneOptions['producer']
   readonly #pending = new Pending()
   readonly #cost = new FillingCost()
@@ -49,6 +47,8 @@ export class Lane {
   #filling: { to: Offset } | undefined
   #proven = false
   #ending: KmigError | undefined
+  /** A batch of the owner before could still come between: after the first write everything is read back once more. */
+  #wary: boolean
   /** The source's log start: where records begin. */
   start: Offset
   map: OffsetMap
@@ -82,7 +82,7 @@ export class Lane {
   /** Whether it is its turn to pad. */
   #pads = false
 
-  constructor({ topic, partition, start, anchor, producer, map, why, policy, fillingLimitMs }: LaneOptions) {
+  constructor({ topic, partition, start, anchor, producer, map, why, policy, ...more }: LaneOptions) {
     this.topic = topic
     this.partition = partition
     this.where = `${topic}-${partition}`
@@ -95,7 +95,11 @@ export class Lane {
     this.wanted = this.place.source
     this.wantedOrdinal = anchor.ordinal
     this.#producer = producer
-    this.#fillingLimitMs = fillingLimitMs ?? FILLING_LIMIT_MS
+    this.#fillingLimitMs = more.fillingLimitMs ?? FILLING_LIMIT_MS
+    this.counts = more.counts ?? noCounts()
+    this.#wary = more.strayUntil !== undefined
+    if (more.strayUntil !== undefined)
+      this.#phase = { at: 'doubt', from: more.strayUntil, why: 'its owner before did not give it back' }
   }
 
   get phase(): Phase {
@@ -308,6 +312,9 @@ export class Lane {
   #arrive(at: Omit<Place, 'source'>): void {
     this.place = placeOf(this.map, at)
     this.#advance()
+    if (!this.#wary) return
+    this.#wary = false
+    this.doubt('a batch of its owner before may have come between')
   }
   /** Passes holes that need no filling. */
   #advance(): void {

@@ -1,8 +1,9 @@
 import { createServer } from 'node:http'
+import type { Cluster } from '../kafka/index.ts'
 import { formatHostPort, type HostPort, KmigError } from '../kit/index.ts'
 import type { MirrorProgress } from './events.ts'
 import type { Lane } from './lane.ts'
-import { lagOf } from './progress.ts'
+import { lagOf, type Meter } from './progress.ts'
 
 const escaped = (text: string): string =>
   text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
@@ -161,4 +162,20 @@ export const serveMetrics = async (address: HostPort, text: () => string): Promi
       await new Promise<void>(resolve => server.close(() => resolve()))
     },
   }
+}
+
+/** What Prometheus gets of a mirror, now. */
+export const metricsOf = (mirror: {
+  name: string
+  source: Cluster
+  target: Cluster
+  lanes: readonly Lane[]
+  gauge: Meter
+  refused(): number
+}): string => {
+  const sides = (['source', 'target'] as const).flatMap(side =>
+    [...mirror[side].requests].map(([api, count]) => [`${side}/${api}`, count] as const),
+  )
+  const { name, lanes, gauge, refused } = mirror
+  return metricsText({ name, lanes, progress: gauge.now, refused: refused(), requests: new Map(sides) })
 }

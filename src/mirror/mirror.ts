@@ -1,36 +1,45 @@
 import { join } from 'node:path'
 import { type Entry, releaseOf } from '../inventory/index.ts'
-import { alterTopicConfigs, Cluster, FramePool, LATEST } from '../kafka/index.ts'
-import { type During, KmigError, LockFile, sleep } from '../kit/index.ts'
+import { alterTopicConfigs, type Cluster, FramePool } from '../kafka/index.ts'
+import { bug, type During, LockFile } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
+import { committedEnds } from './committed-ends.ts'
 import { Engine } from './engine.ts'
 import { Follower } from './follow.ts'
-import { batchLimit } from './follow-configs.ts'
 import { acceptedGaps } from './gaps.ts'
 import { moveGroups, planGroups } from './groups.ts'
 import { Inventory } from './inventory.ts'
+import { Known } from './known.ts'
 import type { Lane } from './lane.ts'
+import type { LaneOptions } from './lane-shape.ts'
 import { ledgerOf } from './ledger.ts'
 import { type Memory, memoryOf } from './memory.ts'
-import { metricsText, serveMetrics } from './metrics.ts'
+import { metricsOf, serveMetrics } from './metrics.ts'
 import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
-import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
-import { holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
-import { type Meter, meter } from './progress.ts'
+import { Ownership, partsOf, type Share } from './ownership.ts'
+import { type MirrorPlan, planTopics, topicChooser, weigh } from './plan.ts'
+import {
+  awaitPrepared,
+  holdConfigs,
+  identityOf,
+  prepareTopics,
+  raiseControlEpoch,
+  refuse,
+} from './prepare.ts'
+import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
-import { type CutoverState, type Identity, MirrorState, type TopicState } from './state.ts'
+import { claimOf, Sharing } from './sharing.ts'
+import { type CutoverState, MirrorState, type TopicState } from './state.ts'
+import { openBoth } from './two-clusters.ts'
 
-/** What Kafka takes in a topic's name. */
-const NAME = /^[\w.-]{1,200}$/
 const PROGRESS_MS = 250
 /** How often group offsets are copied, and ACLs and quotas. */
 const GROUPS_MS = 5_000
 const INVENTORY_MS = 30_000
-const ENDS = { timeoutMs: 10_000, withinMs: 2_000 }
 
 /**
  * A mirror of one cluster onto another. `open` looks and plans and changes nothing; `start` takes the lock, makes the
@@ -41,6 +50,7 @@ export class Mirror implements AsyncDisposable {
   readonly target: Cluster
   readonly name: string
   readonly #options: MirrorOptions
+  readonly #during: During
   readonly #pool: FramePool
   readonly #memory: Memory
   readonly #brakes: Brakes
@@ -50,7 +60,10 @@ export class Mirror implements AsyncDisposable {
   #state: MirrorState | undefined
   #engine: Engine | undefined
   #follower: Follower | undefined
-  #lanes: Lane[] = []
+  #share: Share | undefined
+  #sharing: Sharing | undefined
+  readonly #lanes: Lane[] = []
+  readonly #known = new Known()
   #groups: GroupReport = { rows: [], refused: [], excluded: [] }
   readonly #inventory: Inventory
   readonly #written: Written = { now: () => Date.now(), at: new Map() }
@@ -58,6 +71,7 @@ export class Mirror implements AsyncDisposable {
   private constructor(options: MirrorOptions, source: Cluster, target: Cluster, pool: FramePool) {
     this.#pool = pool
     this.#options = options
+    this.#during = { signal: options.signal }
     this.#memory = memoryOf(options.memory)
     this.#brakes = new Brakes(options.maxRate)
     this.source = source
@@ -82,24 +96,10 @@ export class Mirror implements AsyncDisposable {
   /** Throws USAGE (the name), UNREACHABLE, PREFLIGHT (both are one cluster), STATE_DAMAGED, with `own` LOCKED. */
   static async open(options: MirrorOptions): Promise<Mirror> {
     await using opened = new AsyncDisposableStack()
-    const { from, to, signal } = options
-    if (options.name !== undefined && !NAME.test(options.name)) {
-      const what = `'${options.name}' can't be a mirror's name: its state topic is __kmig.<name>, so it has up to 200 letters, digits, '.', '_' and '-'`
-      throw new KmigError('USAGE', what, { try: ['give another --name'] })
-    }
+    const { signal } = options
     acceptedGaps(options.acceptGaps) // says what is wrong before anything is asked
     const pool = new FramePool(memoryOf(options.memory).pooled)
-    const source = opened.use(await Cluster.open({ ...from, signal, pool }))
-    const target = opened.use(await Cluster.open({ ...to, signal }))
-    if (source.clusterId === target.clusterId) {
-      throw new KmigError(
-        'PREFLIGHT',
-        `'${from.name}' and '${to.name}' are the same cluster, ${source.clusterId}`,
-        {
-          try: ['name two different clusters with --from and --to'],
-        },
-      )
-    }
+    const { source, target } = await openBoth(options, { pool, opened })
     const mirror = new Mirror(options, source, target, pool)
     if (options.own) await mirror.#own(opened)
     const topic = await StateTopic.read(target, mirror.name, { signal })
@@ -117,10 +117,6 @@ export class Mirror implements AsyncDisposable {
       target: { name: to.name, clusterId: this.target.clusterId },
     }
   }
-  get #during(): During {
-    return { signal: this.#options.signal }
-  }
-
   get plan(): MirrorPlan {
     return this.#plan
   }
@@ -137,18 +133,8 @@ export class Mirror implements AsyncDisposable {
   }
 
   async #replan(): Promise<void> {
-    const { topics, exclude, offsets, sync, signal } = this.#options
     const { source, target } = this
-    const planned = await planTopics({
-      source,
-      target,
-      state: this.#state,
-      topics,
-      exclude,
-      offsets,
-      sync,
-      signal,
-    })
+    const planned = await planTopics({ ...this.#options, source, target, state: this.#state })
     this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }
 
@@ -161,120 +147,143 @@ export class Mirror implements AsyncDisposable {
       await this.#replan()
     }
     refuse(this.#plan, { afterCutover, paddingLimit: this.#options.paddingLimit })
-    if (!this.#state) {
-      this.#state = new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
-      await this.#replan() // a target without any topic could not tell before which settings it knows
+    const { target, name } = this
+    const { exclusive, stateDir, metrics, signal, on } = this.#options
+    const work = async () => {
+      if (this.#state) await raiseControlEpoch(target, this.#state, this.#during)
+      return weigh(this.#plan.topics)
     }
-    const { source, target } = this
-    const denied = this.#plan.topics.filter(topic => topic.denied)
-    this.#plan = { ...this.#plan, topics: this.#plan.topics.filter(topic => !topic.denied) }
-    const how = { source, target, plan: this.#plan, state: this.#state, denied, ...this.#options }
-    const identity = await identityOf(how)
-    const topics = await prepareTopics(how)
-    this.#lanes = this.#plan.topics.flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition }) => this.#lane(topic, partition, topics.get(topic), identity)),
+    const ownership = this.#resources.use(
+      new Ownership({ target, group: stateTopicOf(name), stateDir, exclusive, work }),
     )
-    const { on } = this.#options
+    const share = await ownership.join({ signal })
+    const lanes = await this.#takeOn(share, ownership, this.#during)
+    this.#resources.defer(() => this.#sharing?.end())
+    const engine = this.#resources.use(this.#newEngine(ownership))
+    await ownership.hold(lanes.map(claimOf), { signal })
+    engine.resume(lanes)
+    engine.start()
+    on?.({ kind: 'share', partitions: lanes.length, leads: share.leads, alone: share.alone })
     const gauge = this.#resources.use(meter(this.#lanes, this.#brakes, { on, everyMs: PROGRESS_MS }))
-    await this.#serveMetrics(gauge)
-    const ids = (side: 'sourceId' | 'targetId') =>
-      new Map([...topics].map(([name, state]) => [name, state[side]] as const))
-    const topicIds = { source: ids('sourceId'), target: ids('targetId') }
-    const batchLimits = new Map([...topics].map(([name, { held }]) => [name, batchLimit(held)] as const))
-    const follower = new Follower({
-      ...how,
-      add: (topic, now) => {
-        topicIds.source.set(topic, now.sourceId)
-        topicIds.target.set(topic, now.targetId)
-        batchLimits.set(topic, batchLimit(now.held))
-        const mirrored = this.#lanes.filter(lane => lane.topic === topic).length
-        const added = now.starts.map((_, partition) => partition).slice(mirrored)
-        this.#engine?.add(added.map(partition => this.#lane(topic, partition, now, identity)))
-      },
+    const refused = () => this.#follower?.refused.length ?? 0
+    const shown = { name, source: this.source, target, lanes: this.#lanes, gauge, refused }
+    if (metrics) this.#resources.use(await serveMetrics(metrics, () => metricsOf(shown)))
+    this.#engine = engine
+    const takeOn = (next: Share, during: During) => this.#takeOn(next, ownership, during)
+    this.#sharing = new Sharing({ ownership, engine, lanes: this.#lanes, takeOn, signal, on })
+  }
+
+  /** Makes the lanes of a share; who leads makes the topics first, the others wait until that is done. */
+  async #takeOn(share: Share, ownership: Ownership, during: During): Promise<Lane[]> {
+    this.#share = share
+    const parts = share.wheres.map(partsOf)
+    const state = share.leads
+      ? await this.#lead(ownership)
+      : await awaitPrepared({ target: this.target, name: this.name, parts, ...during })
+    this.#state = state
+    this.#known.learn(state)
+    const mine = new Map(this.#lanes.map(lane => [lane.where, lane] as const))
+    const strayUntil = performance.now() + ownership.quietMs
+    const strange = share.wheres.flatMap(where => share.heldBy(where) ?? [])
+    if (strange.length > 0) {
+      const text = `${strange.length} partitions were not given back by ${[...new Set(strange)].join(', ')}: they go on in ${ownership.quietMs / 1000} s`
+      this.#options.on?.({ kind: 'warning', where: 'mirror', text })
+    }
+    return share.wheres.map(where => {
+      const before = mine.get(where)
+      if (before && share.unbroken) return before
+      const stray = share.heldBy(where) === undefined ? undefined : strayUntil
+      const { topic, partition } = partsOf(where)
+      return this.#lane(topic, partition, { counts: before?.counts, strayUntil: stray })
     })
-    this.#follower = follower
-    this.#engine = this.#resources.use(
-      new Engine({
-        pool: this.#pool,
-        source: this.source,
-        target: this.target,
-        lanes: this.#lanes,
-        brakes: this.#brakes,
-        memory: this.#memory,
-        ids: {
-          data: new Set([identity.producerId]),
-          control: new Set([identity.controlProducerId, ...identity.formerControlIds]),
-        },
-        control: { id: identity.controlProducerId, epoch: identity.controlProducerEpoch },
-        topicIds,
-        batchLimits,
-        chosen: topicChooser(this.#options),
-        persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
-        persistMaps: async (lanes, during) => await this.#state?.setMaps(lanes, { signal: during }),
-        persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
-        acceptedGaps: acceptedGaps(this.#options.acceptGaps),
-        persistGap: async ({ where }, gap, during) =>
-          await this.#state?.addGap(where, gap, { signal: during }),
-        follow: async (found, { configs }) => {
-          await follower.topics(found)
-          if (!configs) return
-          await follower.configs(found.map(({ name }) => name))
-          for (const name of batchLimits.keys())
-            batchLimits.set(name, batchLimit(how.state.topic(name)?.held))
-        },
-        on: this.#options.on,
-      }),
-    )
-    this.#engine.start()
   }
 
-  async #serveMetrics(gauge: Meter): Promise<void> {
-    const { metrics } = this.#options
-    if (!metrics) return
-    const requests = () =>
-      new Map(
-        (['source', 'target'] as const).flatMap(side =>
-          [...this[side].requests].map(([api, count]) => [`${side}/${api}`, count] as const),
-        ),
-      )
-    const text = () =>
-      metricsText({
-        name: this.name,
-        lanes: this.#lanes,
-        progress: gauge.now,
-        refused: this.#follower?.refused.length ?? 0,
-        requests: requests(),
-      })
-    this.#resources.use(await serveMetrics(metrics, text))
+  #lane(topic: string, partition: number, before?: Pick<LaneOptions, 'counts' | 'strayUntil'>): Lane {
+    const state = this.#state
+    const identity = state?.identity
+    if (!state || !identity) throw bug('a lane of a mirror without identity')
+    return newLane({ topic, partition, state, identity, before, options: this.#options })
   }
 
-  #lane(topic: string, partition: number, now: TopicState | undefined, identity: Identity): Lane {
-    return newLane({ topic, partition, now, state: this.#state, identity, options: this.#options })
+  #how(state: MirrorState) {
+    const { source, target } = this
+    return { source, target, plan: this.#plan, state, ...this.#options }
+  }
+
+  /** Topics and state as the mirror needs them, on the target. */
+  async #lead(ownership: Ownership): Promise<MirrorState> {
+    const first = !this.#state
+    const state = this.#state ?? new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
+    this.#state = state
+    if (this.#engine) await state.refresh(this.#during)
+    // a target without any topic could not tell before which settings it knows
+    if (first || this.#engine) await this.#replan()
+    const denied = this.#plan.topics.filter(topic => topic.denied)
+    // what can't be mirrored any more has stopped by name
+    this.#plan.topics = this.#plan.topics.filter(topic => topic.action !== 'refuse' && !topic.denied)
+    await identityOf(this.#how(state))
+    await prepareTopics(this.#how(state))
+    this.#follower = new Follower({
+      ...this.#how(state),
+      denied,
+      add: (topic, now) => this.#added(topic, now, ownership),
+    })
+    return state
+  }
+
+  /** A topic that appeared, or grew, can be copied: by this process if it is the only one, else by whoever gets it. */
+  async #added(topic: string, now: TopicState, ownership: Ownership): Promise<void> {
+    this.#known.topic(topic, now)
+    if (!this.#share?.alone) {
+      ownership.shareAnew(`${topic} has partitions that nobody copies yet`)
+      return
+    }
+    const mirrored = this.#lanes.filter(lane => lane.topic === topic).length
+    const lanes = now.starts.map((_, partition) => this.#lane(topic, partition)).slice(mirrored)
+    await ownership.hold(lanes.map(claimOf), this.#during)
+    this.#engine?.add(lanes)
+  }
+
+  #newEngine(ownership: Ownership): Engine {
+    return new Engine({
+      pool: this.#pool,
+      source: this.source,
+      target: this.target,
+      lanes: this.#lanes,
+      ids: this.#known.ids,
+      control: () => this.#known.control(),
+      brakes: this.#brakes,
+      memory: this.#memory,
+      topicIds: this.#known.topicIds,
+      batchLimits: this.#known.batchLimits,
+      chosen: topicChooser(this.#options),
+      persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
+      persistMaps: async (lanes, during) => await this.#state?.setMaps(lanes, { signal: during }),
+      persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
+      acceptedGaps: acceptedGaps(this.#options.acceptGaps),
+      persistGap: async ({ where }, gap, during) => await this.#state?.addGap(where, gap, { signal: during }),
+      follow: async (found, { configs }) => {
+        if (!this.#share?.leads) return
+        await this.#follower?.topics(found)
+        if (!configs) return
+        await this.#follower?.configs(found.map(({ name }) => name))
+        for (const { name } of found) this.#known.topic(name, this.#state?.topic(name))
+      },
+      owns: () => ownership.holds,
+      on: this.#options.on,
+    })
   }
 
   async #keepStarts(lanes: readonly Lane[], during: During): Promise<void> {
-    const changed = new Map<string, TopicState>()
-    for (const { topic, partition, phase } of lanes) {
-      const state = changed.get(topic) ?? this.#state?.topic(topic)
-      if (!state || phase.at !== 'moving') continue
-      changed.set(topic, { ...state, starts: state.starts.with(partition, phase.to) })
-    }
-    if (changed.size > 0) await this.#state?.setTopics(changed, during)
+    const moved = lanes.flatMap(({ where, phase }) =>
+      phase.at === 'moving' ? [{ where, start: phase.to }] : [],
+    )
+    if (moved.length > 0) await this.#state?.setStarts(moved, during)
   }
 
-  /** Ends of the source's partitions now, by `topic-partition`; waits for those that can't be had, unless their lane stops. */
+  /** Ends of the source's partitions now, by `topic-partition`. */
   async sourceEnds(): Promise<Map<string, bigint>> {
-    const ends = new Map<string, bigint>()
-    for (;;) {
-      const open = this.#lanes.filter(lane => !lane.stopped && !ends.has(lane.where))
-      if (open.length === 0) return ends
-      const found = await this.source.listOffsets(
-        open.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST })),
-        { ...this.#during, ...ENDS, isolation: 'read_committed', refused: () => {} },
-      )
-      for (const [where, { offset }] of found) ends.set(where, offset)
-      if (found.size < open.length) await sleep(PROGRESS_MS, this.#options.signal)
-    }
+    return await committedEnds(this.source, this.#lanes, this.#during)
   }
 
   /** Resolves when the copy holds what the source held at the end of the bulk; stopped partitions are not waited for. */
@@ -292,7 +301,8 @@ export class Mirror implements AsyncDisposable {
   /** Copies group offsets as far as the records are copied. */
   async syncGroups(): Promise<GroupReport> {
     const { source, target } = this
-    const how = { ...this.#options, source, target, lanes: this.#lanes, written: this.#written }
+    const mirrored = this.#plan.topics.map(({ topic }) => topic)
+    const how = { ...this.#options, source, target, mirrored, lanes: this.#lanes, written: this.#written }
     this.#groups = await moveGroups(how)
     return this.#groups
   }
@@ -309,7 +319,7 @@ export class Mirror implements AsyncDisposable {
 
   /** Gives the target the ACLs and quotas that it lacks, as far as they are to be copied, and looks at the rest. */
   async syncInventory(): Promise<readonly Entry[]> {
-    await this.#inventory.apply()
+    if (this.#share?.leads ?? true) await this.#inventory.apply()
     return this.#ledger()
   }
   /** ACLs that were held back are made. */
@@ -364,6 +374,7 @@ export class Mirror implements AsyncDisposable {
   /** Stops the lanes and waits for what is under way; connections stay open. */
   async stopLanes(): Promise<void> {
     await this.#engine?.[Symbol.asyncDispose]()
+    await this.#sharing?.end()
   }
 
   report(): MirrorReport {

@@ -1,36 +1,39 @@
 import { Offset } from '../kit/index.ts'
 import { Lane } from './lane.ts'
 import { notIdentical } from './lane-errors.ts'
+import type { LaneOptions } from './lane-shape.ts'
 import type { MirrorOptions } from './options.ts'
-import type { Identity, MirrorState, TopicState } from './state.ts'
+import type { Identity, MirrorState } from './state.ts'
 
 export type NewLane = {
   topic: string
   partition: number
-  /** What is remembered of the topic, and of everything. */
-  now: TopicState | undefined
-  state: MirrorState | undefined
+  state: MirrorState
   identity: Identity
+  /** What goes on from before, see there. */
+  before?: Pick<LaneOptions, 'counts' | 'strayUntil'> | undefined
   options: Pick<MirrorOptions, 'offsets' | 'fillingLimitMs'>
 }
 
 /** A lane as it was left: where it stood, and its map. */
-export const newLane = ({ topic, partition, now, state, identity, options }: NewLane): Lane => {
+export const newLane = ({ topic, partition, state, identity, before, options }: NewLane): Lane => {
   const where = `${topic}-${partition}`
+  const now = state.topic(topic)
   const start = now?.starts[partition] ?? Offset(0n)
   const translated = now?.translated.includes(partition) ?? false
-  const anchor = state?.anchor(where) ?? { offset: Offset(0n), ordinal: 0n, epoch: -1, source: -1 }
+  const anchor = state.anchor(where) ?? { offset: Offset(0n), ordinal: 0n, epoch: -1, source: -1 }
   const lane = new Lane({
     topic,
     partition,
     start,
     anchor,
     producer: { id: identity.producerId, epoch: identity.producerEpoch },
-    ...state?.map(where, { translated, start }),
+    ...state.map(where, { translated, start }),
+    ...before,
     policy: options.offsets,
     fillingLimitMs: options.fillingLimitMs,
   })
-  lane.gaps.push(...(state?.gaps(where) ?? []))
+  lane.gaps.push(...(state.gaps(where) ?? []))
   lane.sourceEpochs.resume({ offset: lane.place.source, source: anchor.source })
   if (options.offsets === 'identical' && lane.map.translated) lane.stop(notIdentical(lane, lane.map.shifts))
   return lane

@@ -29,6 +29,8 @@ export type MirrorOptions = During<MirrorEvent> & {
   offsets?: OffsetsPolicy | undefined
   /** What filling the holes of one partition may take, in ms, before `auto` translates it. Default 10 minutes. */
   fillingLimitMs?: number | undefined
+  /** Refuses to share the mirror with other processes. Default: partitions are shared with those that run it. */
+  exclusive?: boolean | undefined
   /** Padding of more offsets than this on one partition needs consent. */
   paddingLimit?: bigint | undefined
   /** `topic-partition[:offset]`: partitions that go on without what the source deleted before it was copied. */

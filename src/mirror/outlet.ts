@@ -19,6 +19,13 @@ const WORTH_BYTES = 256 << 10
 const REQUEST_BYTES = 4 << 20
 const TIMEOUT_MS = 30_000
 
+export type OutletOptions = During<void> & {
+  topicIds: TopicIds
+  brakes: Brakes
+  /** Whether this process owns its lanes, at this very moment: nothing is sent otherwise. */
+  owns(): boolean
+}
+
 type Part = ResponseOf<typeof Produce>['topics'][number]['partitions'][number]
 type Sent = { lane: Lane; piece: Piece }
 
@@ -34,16 +41,15 @@ export class Outlet {
   readonly #moved: () => void
   readonly #topicIds: TopicIds
   readonly #brakes: Brakes
+  readonly #owns: () => boolean
   #underWay = 0
   #resting = false
 
-  constructor(
-    connection: Connection,
-    { signal, on: moved, topicIds, brakes }: During<void> & { topicIds: TopicIds; brakes: Brakes },
-  ) {
+  constructor(connection: Connection, { signal, on: moved, topicIds, brakes, owns }: OutletOptions) {
     this.connection = connection
     this.#topicIds = topicIds
     this.#brakes = brakes
+    this.#owns = owns
     this.#signal = signal
     this.#moved = () => moved?.()
     connection.ended.then(reason => {
@@ -62,7 +68,8 @@ export class Outlet {
 
   /** Sends what is ready. Called whenever a lane got something, and after every answer. */
   pump(): void {
-    while (!this.connection.closed && !this.#signal.aborted && !this.#resting && this.#underWay < DEPTH) {
+    const free = () => !this.#resting && this.#underWay < DEPTH && this.#owns()
+    while (!this.connection.closed && !this.#signal.aborted && free()) {
       const sent = this.#gather()
       if (sent.length === 0) return
       this.#underWay++

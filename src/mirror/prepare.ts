@@ -9,11 +9,12 @@ import {
   InitProducerId,
   NO_TOPIC_ID,
 } from '../kafka/index.ts'
-import { type During, inFlight, KmigError } from '../kit/index.ts'
+import { type During, inFlight, KmigError, sleep } from '../kit/index.ts'
+import { StateTopic } from '../offsets/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs, keepLimit, LIMIT } from './follow-configs.ts'
 import { type MirrorPlan, NOT_MADE, type TopicPlan } from './plan.ts'
-import type { Identity, MirrorState, TopicState } from './state.ts'
+import { type Identity, MirrorState, type TopicState } from './state.ts'
 
 /** Offsets of padding that take about ten minutes. */
 const PADDING_LIMIT = 5_000_000_000n
@@ -71,10 +72,41 @@ export type PrepareOptions = During<MirrorEvent> & {
 /** Epochs are 16 bits. */
 const LAST_EPOCH = 32_000
 
+const newProducerId = async (target: Cluster, { signal }: During) => {
+  const answer = await target.any(
+    InitProducerId,
+    { transactionalId: null, transactionTimeoutMs: 0 },
+    { signal, errorOf: each => each.errorCode },
+  )
+  const needs = 'IdempotentWrite on the cluster, or Write on a topic'
+  if (answer.errorCode !== 0) throw brokerError(answer.errorCode, 'a producer id of the target', null, needs)
+  return answer
+}
+
 /**
- * The producer ids of this mirror: remembered, or new and remembered before anything is written with them. Whoever takes
- * a mirror over raises the epoch of its control records, so that those of the owner before come too late.
+ * Whenever partitions are shared out anew, those that wrote before are shut out: the epoch of control records is raised
+ * before anybody gets a share, so that all who read the state after that have the same one.
  */
+export const raiseControlEpoch = async (
+  target: Cluster,
+  state: MirrorState,
+  during: During,
+): Promise<void> => {
+  const known = state.identity
+  if (!known) return
+  const { controlProducerId, controlProducerEpoch: epoch, formerControlIds } = known
+  const raised =
+    epoch < LAST_EPOCH
+      ? { controlProducerEpoch: epoch + 1 }
+      : {
+          controlProducerId: (await newProducerId(target, during)).producerId,
+          controlProducerEpoch: 0,
+          formerControlIds: [...formerControlIds, controlProducerId],
+        }
+  await state.setIdentity({ ...known, ...raised }, during)
+}
+
+/** The producer ids of this mirror: remembered, or new and remembered before anything is written with them. */
 export const identityOf = async ({
   source,
   target,
@@ -87,30 +119,8 @@ export const identityOf = async ({
     const what = `mirror ${plan.name} copies cluster ${known.sourceClusterId}, '${plan.source.name}' is ${source.clusterId}`
     throw new KmigError('PREFLIGHT', what, { try: ['give this mirror another --name'] })
   }
-  const newId = async () => {
-    const answer = await target.any(
-      InitProducerId,
-      { transactionalId: null, transactionTimeoutMs: 0 },
-      { signal, errorOf: each => each.errorCode },
-    )
-    const needs = 'IdempotentWrite on the cluster, or Write on a topic'
-    if (answer.errorCode !== 0)
-      throw brokerError(answer.errorCode, 'a producer id of the target', null, needs)
-    return answer
-  }
-  if (known) {
-    const raised =
-      known.controlProducerEpoch < LAST_EPOCH
-        ? { ...known, controlProducerEpoch: known.controlProducerEpoch + 1 }
-        : {
-            ...known,
-            controlProducerId: (await newId()).producerId,
-            controlProducerEpoch: 0,
-            formerControlIds: [...known.formerControlIds, known.controlProducerId],
-          }
-    await state.setIdentity(raised, { signal })
-    return raised
-  }
+  if (known) return known
+  const newId = () => newProducerId(target, { signal })
   const [data, control] = [await newId(), await newId()]
   const identity: Identity = {
     schema: 1,
@@ -218,4 +228,28 @@ export const prepareTopics = async ({
   }
   await state.setTopics(states, { signal })
   return states
+}
+
+const PREPARED_AGAIN_MS = 500
+
+/** The state, once it holds what is needed to copy these partitions: whoever leads the mirror makes it. */
+export const awaitPrepared = async ({
+  target,
+  name,
+  parts,
+  signal,
+}: During & {
+  target: Cluster
+  name: string
+  parts: readonly { topic: string; partition: number }[]
+}): Promise<MirrorState> => {
+  for (;;) {
+    const topic = await StateTopic.read(target, name, { signal })
+    const state = topic && new MirrorState(topic)
+    const complete = parts.every(
+      ({ topic, partition }) => state?.topic(topic)?.starts[partition] !== undefined,
+    )
+    if (state?.identity && complete) return state
+    await sleep(PREPARED_AGAIN_MS, signal)
+  }
 }

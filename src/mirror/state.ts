@@ -78,6 +78,11 @@ export class MirrorState {
     this.#topic = topic
   }
 
+  /** Reads what other processes of this mirror have written since. */
+  async refresh(during: During): Promise<void> {
+    await this.#topic.refresh(during)
+  }
+
   get identity(): Identity | undefined {
     return this.#read('mirror', identity)
   }
@@ -85,7 +90,10 @@ export class MirrorState {
     return this.#read('cutover', cutoverState)
   }
   topic(name: string): TopicState | undefined {
-    return this.#read(`topic/${name}`, topicState)
+    const known = this.#read(`topic/${name}`, topicState)
+    if (!known) return undefined
+    const starts = known.starts.map((start, i) => this.#read(`start/${name}-${i}`, offset) ?? start)
+    return { ...known, starts }
   }
   get topicNames(): string[] {
     return [...this.#topic.under('topic/')].map(([name]) => name)
@@ -154,8 +162,18 @@ export class MirrorState {
     await this.#topic.put([['cutover', value]], during)
   }
   async setTopics(topics: ReadonlyMap<string, TopicState>, during: During): Promise<void> {
+    const entries = [...topics].flatMap(([name, value]) => {
+      const known = this.topic(name)
+      const anew = known !== undefined && known.targetId !== value.targetId
+      const moved = anew ? value.starts.map((_, i) => [`start/${name}-${i}`, null] as const) : []
+      return [...moved, [`topic/${name}`, text(value)] as const]
+    })
+    await this.#topic.put(entries, during)
+  }
+  /** Keeps where padding ends now. A key of its own: whoever copies the partition writes it, another process the topic. */
+  async setStarts(moved: readonly { where: string; start: Offset }[], during: During): Promise<void> {
     await this.#topic.put(
-      [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const),
+      moved.map(({ where, start }) => [`start/${where}`, text(start)] as const),
       during,
     )
   }

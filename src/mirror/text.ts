@@ -16,13 +16,24 @@ export const eventText = (event: MirrorEvent): string | undefined => {
     case 'topic-refused':
       return `NOT MIRRORED ${event.topic}: ${event.why}`
     case 'inventory':
-      return `made ${plural(event.acls, 'ACL')} and set ${plural(event.quotas, 'quota')} on the target`
+      return [
+        ...(event.acls > 0 ? [`made ${plural(event.acls, 'ACL')}`] : []),
+        ...(event.quotas > 0 ? [`set ${plural(event.quotas, 'quota')}`] : []),
+      ]
+        .join(' and ')
+        .concat(' on the target')
     case 'stopped':
       return `STOPPED ${event.where}: ${event.error.code}: ${event.error.message}`
     case 'translated':
       return `${event.where}: offsets are translated from source offset ${event.from} on: ${event.why}`
     case 'warning':
       return `warning: ${event.where}: ${event.text}`
+    case 'share':
+      return event.alone
+        ? undefined
+        : `copies ${plural(event.partitions, 'partition')} of the mirror${event.leads ? ', and leads it' : ''}; other processes copy the rest`
+    case 'lapsed':
+      return `waits to be an owner again: ${event.why}`
     case 'caught-up':
       return `caught up: ${plural(event.records, 'record')} in ${formatDuration(event.ms)}`
     case 'groups':

@@ -74,6 +74,13 @@ export class StateTopic {
     return new StateTopic(cluster, topic, await readAll(cluster, topic, during))
   }
 
+  /** Reads what others have written since. */
+  async refresh(during: During): Promise<void> {
+    const values = await readAll(this.#cluster, this.topic, during)
+    this.#values.clear()
+    for (const [key, value] of values) this.#values.set(key, value)
+  }
+
   get(key: string): unknown {
     return this.#values.get(key)
   }

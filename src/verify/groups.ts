@@ -2,6 +2,7 @@ import { type Cluster, groupOffsets, listGroups } from '../kafka/index.ts'
 import { chooser, type During } from '../kit/index.ts'
 import type { Maker } from './extent.ts'
 import type { PartitionReport } from './partition-report.ts'
+import type { Places } from './places.ts'
 
 export type GroupFinding = {
   group: string
@@ -35,7 +36,7 @@ export type GroupsOptions = During & {
   known: (
     topic: string,
     partition: number,
-  ) => { report: Pick<PartitionReport, 'how' | 'source'>; maker: Maker } | undefined
+  ) => { report: Pick<PartitionReport, 'how' | 'source'>; maker: Maker; places: Places } | undefined
 }
 
 /** Committed offsets of consumer groups. Read after the records, the target's first: a group moves on while it is read. */
@@ -66,12 +67,14 @@ export const compareGroups = async ({
         continue
       }
       report.compared++
+      const { places, maker } = about
       const { start } = about.report.source
-      const at = offset < start ? start : offset
+      const at = places.toTarget(offset < start ? start : offset)
       const now = there.get(`${topic}-${partition}`)
-      const judged = judge(at, now, about.maker)
+      // what the source has deleted since the offset was copied moves it up on the source only
+      const judged = now === places.toTarget(offset) ? undefined : judge(at, now, maker)
       if (!judged) report.same++
-      else report.findings.push({ group, topic, partition, source: at, target: now, ...judged })
+      else report.findings.push({ group, topic, partition, source: offset, target: now, ...judged })
     }
   }
   return report

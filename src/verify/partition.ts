@@ -6,7 +6,7 @@ import type { BatchSeen } from './cursor.ts'
 import type { Difference } from './difference.ts'
 import { type Extent, extentOf, type How, type Maker } from './extent.ts'
 import { Feed, type Side } from './feed.ts'
-import { howOf, nothingIn } from './how.ts'
+import { beginTogether, howOf, nothingIn } from './how.ts'
 import type { KnownMirror } from './known-mirror.ts'
 import { latest } from './latest-partition.ts'
 import type { Offsets } from './options.ts'
@@ -88,6 +88,11 @@ export const verifyPartition = async (
   options: PartitionOptions,
 ): Promise<{ report: PartitionReport; first: Difference[] }> => {
   const { run, scope, earlier } = options
+  let standing: Standing | undefined
+  const on = (now: Standing) => {
+    standing = now
+    options.on(now)
+  }
   const open = opener(options)
   const maker = makerOf(run.mirror, scope.topic)
   const tally = new Tally(run.first, options.difference, earlier?.tally)
@@ -109,14 +114,22 @@ export const verifyPartition = async (
       places: how === 'identical' ? SAME_PLACES : places,
       anchor: run.anchorOf(scope),
     })
+    if (how === 'any' && maker === 'unknown' && !earlier) await beginTogether(extent, scope, run, open)
     if (extent.behind > 0n && (await nothingIn(open, extent.source.to, scope.source.end))) extent.behind = 0n
     if (!earlier) for (const each of extent.differences) tally.add(each, Number(each.source ?? 0n))
     if (!earlier) for (const { side, from, to, why } of extent.notCompared) tally.skip(side, from, to, why)
     chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, places, extent) : undefined
-    if (how === 'latest') keys = await latest({ ...options, open, extent, chain, tally, maker, places })
-    else await inStep({ ...options, open, extent, chain, tally, how, places })
+    if (how === 'latest') keys = await latest({ ...options, on, open, extent, chain, tally, maker, places })
+    else await inStep({ ...options, on, open, extent, chain, tally, how, places })
   } catch (e) {
-    run.signal.throwIfAborted()
+    if (run.signal.aborted) {
+      const { source } = standing?.reached ?? { source: Number(extent?.source.from ?? 0n) }
+      tally.skip('source', BigInt(source), extent?.source.to ?? scope.source.end, 'the work was interrupted')
+      return {
+        report: reportOf(options, { how, extent, tally, chain, keys, failed }),
+        first: tally.state.first,
+      }
+    }
     const error = isKmigError(e) ? e : bug(String(e), e)
     failed = { code: error.code, message: error.message, try: error.suggestions, exit: error.exit }
   }

@@ -163,6 +163,9 @@ export const verifyText = (report: VerifyReport): string => {
     ...partitions.flatMap(partitionLines),
     ...differences.map(differenceText),
     ...(all > BigInt(differences.length) ? [`${formatCount(all)} differing offsets in all`] : []),
+    ...(partitions.some(({ counts }) => counts.moved > 0n)
+      ? ['if offsets need not be equal: --offsets any compares the order of the records alone']
+      : []),
     ...(groups ? groupLines(groups) : []),
     ...(interrupted ? ['interrupted: the rest was not compared'] : []),
     VERDICTS[report.verdict],

@@ -9,6 +9,7 @@ import type { VerifyOptions } from './options.ts'
 import { paced } from './pace.ts'
 import { makerOf, type Run, verifyPartition } from './partition.ts'
 import type { PartitionReport } from './partition-report.ts'
+import { SAME_PLACES } from './places.ts'
 import { notRead, unreadable, type VerifyReport, verdictOf } from './report.ts'
 import { type PartitionScope, scopeOf, type TopicScope } from './scope.ts'
 import { StateFile } from './state-file.ts'
@@ -55,6 +56,7 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   }
   const ends = { source: source.clusterId, target: target.clusterId }
   const state = options.state === undefined ? undefined : StateFile.open(options.state, { ...ends, offsets })
+  await state?.save() // or it is found out at the end that it can't be written
   const pace = paced(options.maxRate)
   const count = scopes.reduce((sum, { partitions }) => sum + partitions.length, 0)
   const run: Run = {
@@ -81,7 +83,8 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
         ...{ source, target, groups: options.groups, signal },
         known: (topic, partition) => {
           const report = known.get(`${topic}-${partition}`)
-          return report && { report, maker: makerOf(mirror, topic) }
+          const places = mirror?.places(topic, partition) ?? SAME_PLACES
+          return report && { report, places, maker: makerOf(mirror, topic) }
         },
       })
   const found = {

@@ -49,7 +49,7 @@ export const du = async ({ from, depth, top, signal, withinMs, on }: DuOptions):
   const startedAt = performance.now()
   await using ensemble = await OneEnsemble.open(from, { signal, withinMs })
   await ensemble.mustHaveRoot()
-  await ensemble.sync()
+  await ensemble.sync(signal)
   const root = from.chroot
   const found = new Map<string, Usage>()
   let vanished = 0

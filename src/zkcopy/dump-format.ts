@@ -100,9 +100,36 @@ export const readHeader = (line: Line): Header => {
 export const isFooter = (text: string): boolean => text.startsWith('{"kind":"footer"')
 export const readFooter = (line: Line): Footer => parseLine(footerLine, line)
 
+type NodeLine = z.infer<typeof nodeLine>
+const LONG = /^-?\d+$/
+const LONGS = ['czxid', 'mzxid', 'ephemeralOwner', 'pzxid'] as const
+const INTS = ['ctime', 'mtime', 'version', 'cversion', 'aversion', 'dataLength', 'numChildren'] as const
+
+/** A line that holds exactly what its schema asks for: found out in a tenth of the schema's time. Else undefined. */
+const plainNode = (text: string): NodeLine | undefined => {
+  try {
+    const node = JSON.parse(text) as NodeLine
+    const { kind, path, data, acl, stat } = node
+    const plain =
+      Object.keys(node).length === 5 &&
+      Object.keys(stat).length === LONGS.length + INTS.length &&
+      kind === 'node' &&
+      typeof path === 'string' &&
+      (data === null || typeof data === 'string') &&
+      acl.every(entry => Object.keys(entry).length === 3 && isEntry(entry)) &&
+      LONGS.every(name => typeof stat[name] === 'string' && LONG.test(stat[name])) &&
+      INTS.every(name => Number.isSafeInteger(stat[name]))
+    return plain ? node : undefined
+  } catch {
+    return undefined
+  }
+}
+const isEntry = ({ perms, scheme, id }: NodeLine['acl'][number]): boolean =>
+  Number.isSafeInteger(perms) && typeof scheme === 'string' && typeof id === 'string'
+
 /** Throws ZK_DUMP_DAMAGED. */
 export const readNode = (line: Line): Dumped => {
-  const { path, data, acl, stat } = parseLine(nodeLine, line)
+  const { path, data, acl, stat } = plainNode(line.text) ?? parseLine(nodeLine, line)
   const fault = pathFault(path)
   if (fault) throw damaged(line.where.file, `line ${line.where.line}, path '${path}': ${fault}`)
   const bytes = data === null ? null : Buffer.from(data, 'base64')
@@ -136,7 +163,7 @@ export class LineSum {
   /** Lines of znodes. */
   znodes = 0
   add(text: string): void {
-    this.#hash.update(text).update('\n')
+    this.#hash.update(`${text}\n`)
   }
   /** Once. */
   sha256(): string {

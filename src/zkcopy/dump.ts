@@ -46,7 +46,7 @@ export const dump = async (options: DumpOptions): Promise<DumpReport> => {
   if (typeof to === 'string') await refuseOverwrite(to, { overwrite: options.overwrite ?? false })
   await using ensemble = await OneEnsemble.open(from, { signal, withinMs })
   await ensemble.mustHaveRoot()
-  const zxidFrom = await ensemble.sync()
+  const zxidFrom = await ensemble.sync(signal)
   const report: DumpReport = {
     from: ensemble.name,
     file: typeof to === 'string' ? to : '-',
@@ -102,7 +102,7 @@ async function* linesOfDump(
     yield some
     on?.({ kind: 'progress', znodes: report.znodes, bytes: report.bytes })
   }
-  report.zxidTo = await ensemble.sync()
+  report.zxidTo = await ensemble.sync(signal)
   report.sha256 = sum.sha256()
   const footer = { kind: 'footer', znodes: report.znodes, zxid: String(report.zxidTo), sha256: report.sha256 }
   yield `${JSON.stringify(footer)}\n`

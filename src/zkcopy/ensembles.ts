@@ -6,10 +6,10 @@ import {
   isWithin,
   type SessionEvent,
   type SessionOptions,
-  sync,
   type ZkAddress,
   ZkSession,
 } from '../zookeeper/index.ts'
+import { syncAll } from './sync-all.ts'
 import { TreeReader } from './tree-reader.ts'
 
 /** Who a session is, and how its servers are spoken to. */
@@ -77,11 +77,13 @@ export class Ensembles implements AsyncDisposable {
     })
   }
 
-  /** Brings every reading session up to what its leader has; gives the lowest zxid that the source has told. */
-  async sync(): Promise<bigint> {
-    const all = [...this.from.sessions, ...this.to.sessions]
-    await Promise.all(all.map(session => session.call(sync, { path: '/' })))
-    return this.from.sessions.map(s => s.lastZxid).reduce((a, b) => (a < b ? a : b))
+  /** Brings every reading session up to what its leader has, the source's to `floor` at least; gives the lowest zxid that the source has told. */
+  async sync(signal: AbortSignal, floor = 0n): Promise<bigint> {
+    const [told] = await Promise.all([
+      syncAll(this.from.sessions, { signal, floor }),
+      syncAll([...this.to.sessions, this.writer], { signal }),
+    ])
+    return told
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

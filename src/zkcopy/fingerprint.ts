@@ -5,17 +5,23 @@ import type { Scanned } from './scan.ts'
 const BUCKETS = 4_096
 const WORDS = 4
 
-/** What is compared of one znode: 16 bytes over path, data and, where it counts, ACL. Absent data is not empty data. */
-export const digestOf = ({ path, data }: Pick<Scanned, 'path' | 'data'>, acl: Acl | undefined): Buffer => {
-  const name = Buffer.from(path)
-  const head = Buffer.allocUnsafe(12)
-  head.writeInt32BE(name.length, 0)
-  head.writeInt32BE(data?.length ?? -1, 4)
-  head.writeInt32BE(acl?.length ?? -1, 8)
-  const parts = [head, name, data ?? NOTHING, acl ?? NOTHING]
-  return hash('sha256', Buffer.concat(parts), 'buffer').subarray(0, 4 * WORDS)
+/** What is compared of one znode: 16 bytes as as many characters, which is several times cheaper than as a Buffer. */
+export type Digest = string
+let scratch = Buffer.allocUnsafe(4_096)
+
+/** Over path, data and, where it counts, ACL. Absent data is not empty data. */
+export const digestOf = ({ path, data }: Pick<Scanned, 'path' | 'data'>, acl: Acl | undefined): Digest => {
+  const most = 12 + 3 * path.length + (data?.length ?? 0) + (acl?.length ?? 0)
+  if (most > scratch.length) scratch = Buffer.allocUnsafe(2 * most)
+  const name = scratch.write(path, 12)
+  scratch.writeInt32BE(name, 0)
+  scratch.writeInt32BE(data?.length ?? -1, 4)
+  scratch.writeInt32BE(acl?.length ?? -1, 8)
+  let end = 12 + name
+  if (data) end += data.copy(scratch, end)
+  if (acl) end += acl.copy(scratch, end)
+  return hash('sha256', scratch.subarray(0, end), 'binary').slice(0, 4 * WORDS)
 }
-const NOTHING = Buffer.alloc(0)
 
 /**
  * The digest of a tree that does not depend on the order in which it was read: 4,096 sums by path, each of the digests
@@ -24,10 +30,16 @@ const NOTHING = Buffer.alloc(0)
 export class Fingerprint {
   readonly #sums = new Uint32Array(BUCKETS * WORDS)
 
-  add(path: string, digest: Buffer): void {
+  add(path: string, digest: Digest): void {
     const at = bucketOf(path) * WORDS
     for (let word = 0; word < WORDS; word++) {
-      this.#sums[at + word] = (this.#sums[at + word] ?? 0) + digest.readUInt32BE(4 * word)
+      const from = 4 * word
+      const value =
+        (digest.charCodeAt(from) << 24) |
+        (digest.charCodeAt(from + 1) << 16) |
+        (digest.charCodeAt(from + 2) << 8) |
+        digest.charCodeAt(from + 3)
+      this.#sums[at + word] = (this.#sums[at + word] ?? 0) + (value >>> 0)
     }
   }
 
@@ -49,4 +61,9 @@ export class Fingerprint {
   }
 }
 
-export const bucketOf = (path: string): number => hash('md5', path, 'buffer').readUInt16BE(0) % BUCKETS
+/** Only shares paths out: what is proved stands in the digests. FNV-1a. */
+export const bucketOf = (path: string): number => {
+  let sum = 0x811c9dc5
+  for (let i = 0; i < path.length; i++) sum = Math.imul(sum ^ path.charCodeAt(i), 0x01000193)
+  return ((sum >>> 16) ^ sum) & (BUCKETS - 1)
+}

@@ -1,6 +1,6 @@
 import { isKmigError } from '../kit/index.ts'
-import type { Auth } from '../zookeeper/index.ts'
 import type { Change } from './change.ts'
+import type { Login } from './ensembles.ts'
 import { refuseForbidden } from './forbidden.ts'
 import { refuseWithoutRights } from './rights.ts'
 import type { TreeReader } from './tree-reader.ts'
@@ -12,7 +12,8 @@ const HELD_BYTES = 8 << 20
 
 export type LookFirstOptions = {
   target: TreeReader
-  auth: readonly Auth[] | undefined
+  /** Who writes. */
+  login: Login
   /** zxid that all reading sessions are at. */
   by: bigint
 }

@@ -6,10 +6,10 @@ import {
   hasMultiRead,
   must,
   type SessionEvent,
-  sync,
   ZkSession,
 } from '../zookeeper/index.ts'
 import { type End, sessionOf } from './ensembles.ts'
+import { syncAll } from './sync-all.ts'
 import { TreeReader } from './tree-reader.ts'
 
 export type OneEnsembleOptions = {
@@ -52,10 +52,8 @@ export class OneEnsemble implements AsyncDisposable {
   }
 
   /** Brings every session up to what its leader has; gives the lowest zxid told. */
-  async sync(): Promise<bigint> {
-    const all = [this.writer, ...this.reader.sessions]
-    await Promise.all(all.map(session => session.call(sync, { path: '/' })))
-    return all.map(session => session.lastZxid).reduce((a, b) => (a < b ? a : b))
+  async sync(signal: AbortSignal): Promise<bigint> {
+    return await syncAll([this.writer, ...this.reader.sessions], { signal })
   }
 
   /** Throws ZK_NO_NODE if the root is not there. */

@@ -68,7 +68,7 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
   const startedAt = performance.now()
   const from = await sourceOf(options)
   await using ensemble = await OneEnsemble.open(to, { signal, withinMs })
-  await ensemble.sync()
+  await ensemble.sync(signal)
   const work = newWork(ensemble, options, from)
   const gone = { left: paths() }
   if (!check) {
@@ -92,7 +92,7 @@ export const restore = async (options: RestoreOptions): Promise<RestoreReport> =
     const going = await removable(ensemble, from.created, options)
     if (options.deleteCreated) await commit([going.changes], committing)
     gone.left = options.deleteCreated ? going.kept : going.all
-    await ensemble.sync()
+    await ensemble.sync(signal)
   }
   const read = await readBack(work)
   if (check) {
@@ -156,11 +156,15 @@ const look = async (
   const places = nodes.map(({ path }) => joinPath(root, path))
   const absentIsFine = <T>(answer: Answer<T>, path: string): T | undefined =>
     answer.code === CODE.NoNode ? undefined : must(answer, `read ${path} of the target`)
-  const [data, acls] = await Promise.all([reader.data(places), reader.acls(places)])
+  const data = await reader.data(places)
+  const present = places.filter((_, i) => data[i]?.code === CODE.Ok) // a request per ACL: not for what is not there
+  const read = await reader.acls(present)
+  const acls = new Map(present.map((path, i) => [path, read[i] as (typeof read)[number]]))
   return nodes.map((node, i) => {
     const path = places[i] as string
     const found = absentIsFine(data[i] as Answer<Node>, path)
-    const acl = absentIsFine(acls[i] as (typeof acls)[number], path)?.acl
+    const answer = acls.get(path)
+    const acl = answer && absentIsFine(answer, path)?.acl
     return { node, there: found && acl ? { ...found, acl: table.intern(acl) } : undefined }
   })
 }

@@ -9,6 +9,7 @@ import {
   PERM,
 } from '../zookeeper/index.ts'
 import type { Change } from './change.ts'
+import type { Login } from './ensembles.ts'
 import { named } from './forbidden.ts'
 import { note, paths } from './tally.ts'
 import type { TreeReader } from './tree-reader.ts'
@@ -57,8 +58,9 @@ export const mayBeGiven = (acl: Acl, right: Right, auth: readonly Auth[] = []): 
 /** Throws ZK_NO_AUTH that names each znode of the target whose ACL does not let these changes be made. */
 export const refuseWithoutRights = async (
   changes: readonly Change[],
-  { target, auth }: { target: TreeReader; auth: readonly Auth[] | undefined },
+  { target, login }: { target: TreeReader; login: Login },
 ): Promise<void> => {
+  if (login.sasl || login.tls) return // who that is, and whether it is a superuser, only the server knows
   const needs = new Map(changes.map(needOf).map(need => [`${need.right} ${need.at}`, need]))
   const all = [...needs.values()]
   const lacking = paths()
@@ -67,7 +69,7 @@ export const refuseWithoutRights = async (
     const answers: Answer<{ acl: Acl }>[] = await target.acls(group.map(({ at }) => at))
     for (const [j, { at, right }] of group.entries()) {
       const acl = answers[j]?.value?.acl // absent: it will be made; not to be read: nobody knows
-      if (acl && !mayBeGiven(acl, right, auth)) note(lacking, `${at} (${right.toUpperCase()})`)
+      if (acl && !mayBeGiven(acl, right, login.auth)) note(lacking, `${at} (${right.toUpperCase()})`)
     }
   }
   if (lacking.count === 0) return

@@ -27,7 +27,7 @@ export const followingText = ({ mode, changes, pending, lagMs }: Following): str
 
 export const rescanText = ({ why }: Extract<TailEvent, { kind: 'rescan' }>): string =>
   why === 'last-look'
-    ? 'the source is quiet: a last look at all that changed, ACLs too'
+    ? 'the source is quiet: a last look at all of it, ACLs too'
     : 'the connection that tells of changes was lost: all that changed meanwhile is looked for'
 
 export const pausedText = ({ forMs, p50Ms, startP50Ms }: Pause): string =>

@@ -28,8 +28,11 @@ export type TailOptions = Omit<DrainOptions, 'source'> & {
   untilQuietMs: number | undefined
   /** All that the source had by then is on the target. */
   watermark: bigint
-  /** Looks through all that changed since a zxid, writes it, and gives the zxid that is reached, and how much was written. */
-  rescan(since: bigint): Promise<{ watermark: bigint; written: number }>
+  /**
+   * Looks through all that changed since a zxid (undefined: compares all), writes it, and gives the zxid that is reached,
+   * and how much was written.
+   */
+  rescan(since: bigint | undefined): Promise<{ watermark: bigint; written: number }>
   /** Notes how far it got. */
   keep(watermark: bigint): Promise<void>
   on?: ((event: TailEvent) => void) | undefined
@@ -61,8 +64,9 @@ export const tail = async (options: TailOptions): Promise<TailReport> => {
 
 type Following = TailOptions & { lag: Lag; state: { watermark: bigint; changes: number; rescans: number } }
 
-const look = async ({ rescan, state }: Following): Promise<number> => {
-  const { watermark, written } = await rescan(state.watermark)
+/** `all`: not by zxids, but everything. */
+const look = async ({ rescan, state }: Following, { all = false } = {}): Promise<number> => {
+  const { watermark, written } = await rescan(all ? undefined : state.watermark)
   state.watermark = watermark
   state.rescans++
   return written
@@ -101,7 +105,9 @@ const byWatch = async (watch: SourceWatch, following: Following): Promise<void> 
     const quietForMs = performance.now() - watch.changedAt
     if (watch.pending === 0 && !watch.missed && quietForMs >= untilQuietMs) {
       on?.({ kind: 'rescan', why: 'last-look' })
-      await look(following)
+      // All, and not by the watermark: a server that joins again under an election was seen to tell zxids ahead of what
+      // it showed, or to tell nothing of what it took over then.
+      await look(following, { all: true })
       if (watch.pending === 0 && !watch.missed) return
     }
     await watch.wait(Math.max(1, Math.min(TELL_EVERY_MS, untilQuietMs - quietForMs)), plan.signal)
@@ -138,7 +144,10 @@ const byRescan = async (following: Following): Promise<void> => {
       lagMs: Math.round(now - startedAt),
     })
     await keep(state.watermark)
-    if (startedAt - changedAt >= untilQuietMs) return
+    if (startedAt - changedAt >= untilQuietMs) {
+      on?.({ kind: 'rescan', why: 'last-look' })
+      if ((await look(following, { all: true })) === 0) return
+    }
     await sleep(Math.max(RESCAN_EVERY_MS, now - startedAt), plan.signal)
   }
 }

@@ -2,9 +2,10 @@ import type { During } from '../kit/index.ts'
 import { type Acl, getAcl, joinPath, must, OPEN_ACL } from '../zookeeper/index.ts'
 import { AclTable } from './acls.ts'
 import type { End } from './ensembles.ts'
-import { bucketOf, digestOf, Fingerprint } from './fingerprint.ts'
+import { bucketOf, type Digest, digestOf, Fingerprint } from './fingerprint.ts'
+import { KEEP_NOTHING, type Keep, nextSequence } from './keep.ts'
 import { OneEnsemble } from './one-ensemble.ts'
-import { scan } from './scan.ts'
+import { type Scanned, scan } from './scan.ts'
 import { note, type Paths, paths } from './tally.ts'
 import { unmasked } from './unmasked.ts'
 
@@ -43,6 +44,8 @@ export type VerifyOptions = During<VerifyEvent> & {
   from: End
   to: End
   acl: VerifyAclMode
+  /** What is compared besides data and ACL: versions, counters. Default nothing. */
+  keep?: Keep | undefined
   withinMs?: number | undefined
 }
 
@@ -55,6 +58,7 @@ type Side = {
   readAcls: boolean
   /** What stands for ACLs that are not read. */
   given: Acl | undefined
+  keep: Keep
 }
 type Seen = Omit<VerifySide, 'address' | 'fingerprint'> & { fingerprint: Fingerprint }
 
@@ -64,21 +68,22 @@ type Seen = Omit<VerifySide, 'address' | 'fingerprint'> & { fingerprint: Fingerp
  * ZK_MASKED_ACL, UNREACHABLE.
  */
 export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
-  const { acl, signal, withinMs, on } = options
+  const { acl, signal, withinMs, on, keep = KEEP_NOTHING } = options
   const startedAt = performance.now()
   await using source = await OneEnsemble.open(options.from, { signal, withinMs })
   await using target = await OneEnsemble.open(options.to, { signal, withinMs })
   await Promise.all([source.mustHaveRoot(), target.mustHaveRoot()])
-  const [begun, begunThere] = await Promise.all([source.sync(), target.sync()])
+  const [begun, begunThere] = await Promise.all([source.sync(signal), target.sync(signal)])
   const given = acl === 'uniform' ? await rootAcl(source) : acl === 'open' ? OPEN_ACL : undefined
   const readAcls = acl === 'full'
-  const from: Side = { ensemble: source, flag: '--from-auth', began: begun, readAcls, given }
+  const from: Side = { ensemble: source, flag: '--from-auth', began: begun, readAcls, given, keep }
   const to: Side = {
     ensemble: target,
     flag: '--to-auth',
     began: begunThere,
     readAcls: acl !== 'ignore',
     given: undefined,
+    keep,
   }
   const progress = { from: 0, to: 0 }
   const tell = (side: 'from' | 'to') => (count: number) => {
@@ -98,6 +103,15 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   }
 }
 
+/** The ACL, and behind it what else of a znode is compared. */
+const kept = ({ path, stat }: Scanned, acl: Acl | undefined, keep: Keep): Acl | undefined => {
+  if (keep.name === '') return acl
+  const more = Buffer.alloc(8)
+  if (keep.versions(path)) more.writeInt32BE(stat.version, 0)
+  if (keep.sequence(path)) more.writeInt32BE(nextSequence(stat), 4)
+  return Buffer.concat([acl ?? Buffer.alloc(0), more]) as Acl
+}
+
 const sideReport = ({ name: address }: OneEnsemble, { fingerprint, ...seen }: Seen): VerifySide => ({
   address,
   ...seen,
@@ -111,7 +125,7 @@ const both = async <A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> => {
 }
 
 const read = async (
-  { ensemble, flag, began, readAcls, given }: Side,
+  { ensemble, flag, began, readAcls, given, keep }: Side,
   { signal, tell }: { signal: AbortSignal; tell(znodes: number): void },
 ): Promise<Seen> => {
   const seen: Seen = { znodes: 0, bytes: 0, ephemerals: 0, written: 0, fingerprint: new Fingerprint() }
@@ -128,7 +142,7 @@ const read = async (
       if (node.stat.mzxid > began) seen.written++
       const path = joinPath(end.chroot, node.path)
       const acl = node.acl ? unmasked(table, node.acl, { path, flag }) : given
-      seen.fingerprint.add(node.path, digestOf(node, acl))
+      seen.fingerprint.add(node.path, digestOf(node, kept(node, acl, keep)))
     }
     tell(seen.znodes)
   }
@@ -143,12 +157,12 @@ const name = async (
 ): Promise<Pick<VerifyReport, 'differing' | 'missing' | 'extra'>> => {
   const found = { differing: paths(), missing: paths(), extra: paths() }
   if (buckets.size === 0) return found
-  const collect = async ({ ensemble: { reader, end }, readAcls, given }: Side) => {
-    const digests = new Map<string, Buffer>()
+  const collect = async ({ ensemble: { reader, end }, readAcls, given, keep }: Side) => {
+    const digests = new Map<string, Digest>()
     for await (const group of scan({ reader, root: end.chroot, withAcls: readAcls, signal })) {
       for (const node of group) {
         if (node.stat.ephemeral || !buckets.has(bucketOf(node.path))) continue
-        digests.set(node.path, digestOf(node, node.acl ?? given))
+        digests.set(node.path, digestOf(node, kept(node, node.acl ?? given, keep)))
       }
     }
     return digests
@@ -158,7 +172,7 @@ const name = async (
     const [a, b] = [here.get(path), there.get(path)]
     if (!b) note(found.missing, path)
     else if (!a) note(found.extra, path)
-    else if (!a.equals(b)) note(found.differing, path)
+    else if (a !== b) note(found.differing, path)
   }
   return found
 }

@@ -40,7 +40,7 @@ export const zkcopy = async (given: ZkCopyOptions): Promise<Report> => {
   // Before the bulk reads its first znode: what changes under it is told.
   const watching = options.tail && sides.from.batched ? { signal, withinMs: LASTING_MS } : undefined
   await using watch = watching && (await SourceWatch.open(from, watching))
-  const watermark = await sides.sync()
+  const watermark = await sides.sync(signal, watch?.session.lastZxid)
   const heads = { source: sides.from.sessions[0] as ZkSession, target: sides.writer }
   const resumed = await resume(options, heads, watermark)
   if (resumed.use.kind === 'set-aside') on?.({ kind: 'state-set-aside', why: resumed.use.why })
@@ -62,7 +62,7 @@ export const zkcopy = async (given: ZkCopyOptions): Promise<Report> => {
     using _ = telling(options, { plan, source: heads.source, counts: sides.from.batched })
     if (options.check) await compare(plan)
     else {
-      const changes = lookFirst(plan, { target: sides.written, auth: to.auth, by: watermark })
+      const changes = lookFirst(plan, { target: sides.written, login: to, by: watermark })
       await pass(plan, {
         ...{ committing, deleteUpTo },
         changes: options.preset ? clusterIdFirst(plan, changes) : changes,
@@ -76,7 +76,7 @@ export const zkcopy = async (given: ZkCopyOptions): Promise<Report> => {
     (await tail({
       ...{ plan, committing, deleteUpTo, watch, watermark, on, untilQuietMs: options.tail.untilQuietMs },
       rescan: async since => {
-        const at = await sides.sync()
+        const at = await sides.sync(signal, watch?.session.lastZxid)
         const own = newTally()
         const start = { path: '/', parent: undefined, onTarget: true }
         const again = {

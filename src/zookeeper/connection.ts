@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls'
 import { type Tls, tlsFailure, tlsOptions } from '../config/index.ts'
 import { formatHostPort, type HostPort, KmigError, messageOf, onAbort } from '../kit/index.ts'
 import { Reader, Writer } from '../wire/index.ts'
+import { CODE } from './codes.ts'
 import { FrameSplitter } from './frames.ts'
 
 /** Xids that answer no request of ours. Source: ClientCnxn. */
@@ -225,7 +226,12 @@ const helloBytes = ({
   return bytes
 }
 
+/** What a read-only server that makes no sessions (3.8) answers in place of a grant: a reply's header, and no more. */
+const NOT_READ_ONLY_BYTES = 16
 const readGrant = (from: Reader): Connection['granted'] => {
+  if (from.left === NOT_READ_ONLY_BYTES && from.buffer.readInt32BE(from.position + 12) === CODE.NotReadOnly) {
+    return { ...NEW_SESSION, timeoutMs: 0, readOnly: true }
+  }
   from.int32()
   const timeoutMs = from.int32()
   const sessionId = from.int64()

@@ -12,12 +12,13 @@ import { sandboxOptions, servers } from '../sandbox-helper.ts'
 import { content, Witness } from '../zkcopy/witness.ts'
 
 const COMMAND = new URL('../zkcopy/command.ts', import.meta.url).pathname
+const ZK = new URL('../zkcopy/zk-command.ts', import.meta.url).pathname
 const SEQUENTIAL = 2
 
 servers('zkcopy keeps versions, counters and types', () => {
   let sandbox: Sandbox
   let clusters: SandboxCluster[]
-  let [source, target] = ['', '']
+  let [source, target, ancient] = ['', '', '']
   let old: Witness
   let next: Witness
   const copy = (path: string, options: Partial<ZkCopyOptions> = {}) =>
@@ -29,6 +30,8 @@ servers('zkcopy keeps versions, counters and types', () => {
     })
   const run = (path: string, args: string[]) =>
     spawned(COMMAND, ['--from', source + path, '--to', target + path, '--json', ...args])
+  const verify = (path: string, args: string[]) =>
+    spawned(ZK, ['verify', '--from', source + path, '--to', target + path, '--json', ...args])
   const versions = async (path: string) =>
     [...(await next.tree(path))].map(([below, { version }]) => `${below} ${version}`)
   const sets = async (witness: Witness, path: string, count: number) => {
@@ -38,9 +41,11 @@ servers('zkcopy keeps versions, counters and types', () => {
   beforeAll(async () => {
     sandbox = await Sandbox.open(sandboxOptions())
     clusters = await Promise.all(
-      [0, 1].map(() => sandbox.start({ kind: 'zookeeper', version: '3.9.2', brokers: 0 })),
+      (['3.9.2', '3.9.2', '2.8.2'] as const).map(version =>
+        sandbox.start({ kind: 'zookeeper', version, brokers: 0 }),
+      ),
     )
-    ;[source = '', target = ''] = clusters.map(({ zookeeper }) => zookeeper ?? '')
+    ;[source = '', target = '', ancient = ''] = clusters.map(({ zookeeper }) => zookeeper ?? '')
     old = await Witness.open(source)
     next = await Witness.open(target)
   })
@@ -75,6 +80,12 @@ servers('zkcopy keeps versions, counters and types', () => {
     ]
     expect(await versions('/v')).toEqual([parent, ...others].sort())
     expect(await run('/v', ['--preserve-versions', '--check'])).toMatchObject({ code: 3 })
+    expect((await verify('/v', [])).code).toBe(0)
+    expect(JSON.parse((await verify('/v', ['--preserve-versions'])).stdout)).toMatchObject({
+      ok: false,
+      equal: false,
+      differing: { count: 1, first: ['/parent'] },
+    })
     await next.remove('/v/parent/child')
     await next.remove('/v/parent')
     expect(await copy('/v', { keep: keeping({ versions: true, sequence: [], rules: [] }) })).toMatchObject({
@@ -112,11 +123,30 @@ servers('zkcopy keeps versions, counters and types', () => {
     const ended = JSON.parse((await run('/seq', args)).stdout)
     expect(ended).toMatchObject({ ok: true, countersLeft: { count: 1, first: ['/seq/high'] } })
     expect(await next.children('/seq/q')).toHaveLength(10)
+    expect((await verify('/seq', ['--preserve-sequence', '/q'])).code).toBe(0)
+    expect(JSON.parse((await verify('/seq', args)).stdout)).toMatchObject({ differing: { first: ['/high'] } })
     expect(JSON.parse((await run('/seq', args)).stdout)).toMatchObject({ multis: 0 })
     expect([await nextName(next, '/seq/q'), await nextName(old, '/seq/q')]).toEqual([
       's-0000000700',
       's-0000000700',
     ])
+  })
+
+  test('servers before 3.6 keep versions, counters and containers just so', async () => {
+    await old.plantAll(['/aged', '/aged/q', '/aged/set'])
+    await sets(old, '/aged/set', 4)
+    for (let i = 0; i < 5; i++) await old.plant('/aged/q/s-', { mode: SEQUENTIAL })
+    for (const name of await old.children('/aged/q')) await old.remove(`/aged/q/${name}`)
+    const rules = [{ glob: '/q', type: { kind: 'container' } as const }]
+    const keep = keeping({ versions: true, sequence: ['/q'], rules })
+    const signal = new AbortController().signal
+    const [from, between] = [parseConnectString(`${source}/aged`), parseConnectString(`${ancient}/aged`)]
+    expect(await zkcopy({ from, to: between, keep, signal })).toMatchObject({ created: 3, repaired: 0 })
+    const to = parseConnectString(`${target}/aged`)
+    expect(await zkcopy({ from: between, to, keep, signal })).toMatchObject({ created: 3, repaired: 0 })
+    expect(await versions('/aged')).toEqual(['/ 0', '/q 0', '/set 4'])
+    await next.plant('/aged/q/s-', { mode: SEQUENTIAL })
+    expect(await next.children('/aged/q')).toEqual(['s-0000000005'])
   })
 
   test('containers and times to live are made by rule, and by what a snapshot of the source tells', async () => {

@@ -42,7 +42,8 @@ test('a doubt that comes while the connection for markers is being made keeps th
 
   const filling = fill([lane], {
     target,
-    control: { id: 8n, epoch: 0 },
+    control: () => ({ id: 8n, epoch: 0 }),
+    owns: () => true,
     signal: new AbortController().signal,
   })
   lane.doubt('the leader has changed')

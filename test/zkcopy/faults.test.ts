@@ -123,6 +123,30 @@ test('a time to live that the servers do not know is refused by path, with what 
   })
 })
 
+test('silence, lost answers and expired sessions at any stage, old servers on either side: equal trees, nothing left open', async () => {
+  const silent = fc.record({
+    at: fc.nat(45),
+    fault: fc.constantFrom<Fault>('silence', 'cut-reply', 'lose-reply'),
+  })
+  const multiRead = fc.constantFrom('yes' as const, 'unimplemented' as const, 'close' as const)
+  const side = fc.record({ silent: fc.array(silent, { maxLength: 2 }), multiRead, resumes: fc.boolean() })
+  await fc.assert(
+    fc.asyncProperty(side, side, async (atSource, atTarget) => {
+      const faulty = ({ silent: faults, resumes, multiRead: reads }: typeof atSource): FakeOptions => ({
+        fault: ({ number, opcode }) =>
+          opcode === -11 ? undefined : faults.find(({ at }) => at === number)?.fault,
+        ...{ timeoutMs: 450, multiRead: reads, addWatch: 'unimplemented', resumes: () => resumes },
+      })
+      const both = { source: faulty(atSource), target: faulty(atTarget), count: 8 }
+      await using fakes = await copied(both, { withinMs: 4_000 })
+      await fakes.run()
+      expect(content(fakes.target, '/copy/of/app')).toEqual(content(fakes.source, '/app'))
+      await expect.poll(() => [fakes.source.open, fakes.target.open]).toEqual([0, 0])
+    }),
+    { numRuns: 12 },
+  )
+}, 90_000)
+
 test('one operation that the server closes upon is found by halving, and named', async () => {
   await using fakes = await copied({ target: { maxBytes: 3_000 }, count: 8 })
   fakes.source.put('/app/p1/poison', 'x'.repeat(5_000))

@@ -31,6 +31,8 @@ export type FakeOptions = {
   /** Requests above it close the connection without a word, as a real server does. */
   maxBytes?: number
   timeoutMs?: number
+  /** As a server without a quorum, under readonlymode.enabled: what 3.8.4 does. */
+  readOnly?: () => boolean
   /** Whether a session is still known when its client comes back. */
   resumes?: () => boolean
 }
@@ -92,6 +94,10 @@ export class FakeServer implements AsyncDisposable {
       }
     }
   }
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#sockets.size
+  }
   /** Ends every connection, as a server that dies does. */
   drop(): void {
     for (const socket of this.#sockets) socket.destroy()
@@ -122,6 +128,11 @@ export class FakeServer implements AsyncDisposable {
         if (silent) continue
         if (!greeted) {
           greeted = true
+          if (this.#options.readOnly?.()) {
+            if (frame.at(-1) === 1) socket.write(framed(reply(0, this.#zxid, -119)))
+            else socket.destroy()
+            continue
+          }
           socket.write(this.#greet(new Reader(frame)))
         } else if (this.#serve(socket, frame) === 'silence') silent = true
       }

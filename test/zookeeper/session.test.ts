@@ -1,4 +1,6 @@
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { expect, test } from 'vitest'
 import { sleep } from '../../src/kit/index.ts'
 import {
@@ -8,12 +10,17 @@ import {
   hasMultiRead,
   multi,
   OPEN_ACL,
+  parseConnectString,
   type SessionEvent,
   type SessionOptions,
   ZkSession,
 } from '../../src/zookeeper/index.ts'
 import { type FakeOptions, FakeServer } from './fake-server.ts'
 
+/** Some containers have no IPv6 at all. */
+const ipv6 = Object.values(networkInterfaces())
+  .flat()
+  .some(one => one?.address === '::1')
 const opened = async (options: FakeOptions = {}, session: Partial<SessionOptions> = {}) => {
   const server = await FakeServer.start(options)
   server.put('/a', 'data of a')
@@ -126,6 +133,40 @@ test('servers before 3.6 say that they know no such watch, and nothing is set an
   fake.server.drop()
   expect(await read(fake.zk)).toBe('data of a')
   expect(fake.server.requests).toEqual([106, 4])
+})
+
+test('a server that has lost its quorum is told as read-only, and taken again when it has one', async () => {
+  let readOnly = true
+  await using server = await FakeServer.start({ readOnly: () => readOnly })
+  server.put('/a', 'data of a')
+  const servers = [server.address]
+  await expect(ZkSession.open({ servers, withinMs: 600 })).rejects.toMatchObject({
+    code: 'UNREACHABLE',
+    message: expect.stringMatching(/127\.203\.0\.3:\d+ is read-only: it has lost its quorum/),
+  })
+  const opening = ZkSession.open({ servers, withinMs: 8_000 })
+  await sleep(300)
+  readOnly = false
+  await using zk = await opening
+  expect(await read(zk)).toBe('data of a')
+})
+
+test.skipIf(!ipv6)('a server at an IPv6 address is spoken to by [::1]:port', async () => {
+  await using server = await FakeServer.start()
+  server.put('/a', 'data of a')
+  const relay = createServer(socket => {
+    const to = connect(server.port, server.address.host)
+    socket.pipe(to).pipe(socket)
+    for (const each of [socket, to]) each.on('error', () => {})
+  })
+  relay.listen(0, '::1')
+  await once(relay, 'listening')
+  const { port } = relay.address() as AddressInfo
+  const { servers, chroot } = parseConnectString(`[::1]:${port}/a`)
+  const zk = await ZkSession.open({ servers })
+  expect([zk.address, await read(zk, chroot)]).toEqual([`[::1]:${port}`, 'data of a'])
+  await zk.close()
+  relay.close()
 })
 
 test('credentials are sent before any request, on each connection', async () => {

@@ -1,0 +1,36 @@
+import { batchLimit } from './follow-configs.ts'
+import type { Identity, MirrorState, TopicState } from './state.ts'
+
+/** What is known of topics and producers beside the lanes: from the mirror's state, and kept up with it. */
+export class Known {
+  /** Topic ids, as they were when the mirror made the topics. */
+  readonly topicIds = { source: new Map<string, string>(), target: new Map<string, string>() }
+  /** Bytes of the largest batch that each topic of the target takes. */
+  readonly batchLimits = new Map<string, number>()
+  /** Producer ids that this mirror has ever written with. */
+  readonly ids = { data: new Set<bigint>(), control: new Set<bigint>() }
+  #identity: Identity | undefined
+
+  learn(state: MirrorState): void {
+    const { identity } = state
+    this.#identity = identity
+    if (identity) {
+      this.ids.data.add(identity.producerId)
+      for (const id of [identity.controlProducerId, ...identity.formerControlIds]) this.ids.control.add(id)
+    }
+    for (const topic of state.topicNames) this.topic(topic, state.topic(topic))
+  }
+
+  topic(name: string, now: TopicState | undefined): void {
+    if (!now) return
+    this.topicIds.source.set(name, now.sourceId)
+    this.topicIds.target.set(name, now.targetId)
+    this.batchLimits.set(name, batchLimit(now.held))
+  }
+
+  /** Who writes control records now. */
+  control(): { id: bigint; epoch: number } {
+    const { controlProducerId: id = -1n, controlProducerEpoch: epoch = -1 } = this.#identity ?? {}
+    return { id, epoch }
+  }
+}

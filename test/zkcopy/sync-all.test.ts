@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { syncAll } from '../../src/zkcopy/sync-all.ts'
+import { ZkSession } from '../../src/zookeeper/index.ts'
+import { FakeServer } from '../zookeeper/fake-server.ts'
+
+const signal = new AbortController().signal
+
+test('a session whose server is behind another one is not read from until it has caught up', async () => {
+  await using ahead = await FakeServer.start()
+  await using behind = await FakeServer.start()
+  for (let i = 0; i < 10; i++) ahead.put(`/n${i}`, 'x')
+  await using one = await ZkSession.open({ servers: [ahead.address] })
+  await using other = await ZkSession.open({ servers: [behind.address] })
+  let done = false
+  const synced = syncAll([one, other], { signal }).then(zxid => {
+    done = true
+    return zxid
+  })
+  while (behind.requests.filter(opcode => opcode === 9).length < 4) await new Promise(setImmediate)
+  expect(done).toBe(false)
+  for (let i = 0; i < 10; i++) behind.put(`/n${i}`, 'x')
+  expect(await synced).toBe(one.lastZxid)
+})
+
+test('none is behind what a watch was told', async () => {
+  await using server = await FakeServer.start()
+  await using session = await ZkSession.open({ servers: [server.address] })
+  const synced = syncAll([session], { signal, floor: 5n })
+  for (let i = 0; i < 5; i++) server.put(`/n${i}`, 'x')
+  expect(await synced).toBeGreaterThanOrEqual(5n)
+})
