@@ -390,8 +390,9 @@ servers('secured listeners', () => {
   })
 
   test('a user who is removed while a mirror runs ends it with exit 5 at the end of the session', async () => {
+    await world.fill('kept', { batches: 5 })
     const places = configured(named('old', 'sasl-tls'), named('new', 'tls'))
-    const run = kmig('mirror', ...places, '--name', 'removed', '--topics', 'granted')
+    const run = kmig('mirror', ...places, '--name', 'removed', '--topics', 'kept')
     await retry(async () => expect(await world.total(world.next, ['__kmig.removed'])).toBeGreaterThan(0n), {
       withinMs: 20_000,
       retriable: () => true,
