@@ -1,6 +1,8 @@
 /** `npm run bench -- <name> [arguments]`: each benchmark starts its own servers and prints one table. */
 const BENCHES = {
   mirror: () => import('./mirror.ts'),
+  runmap: () => import('./runmap.ts'),
+  holes: () => import('./holes.ts'),
   plan: () => import('./plan.ts'),
   verify: () => import('./verify.ts'),
   zkcopy: () => import('./zkcopy.ts'),
