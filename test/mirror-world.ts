@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFailed, onTestFinished } from 'vitest'
 import {
+  ATTRIBUTE,
   type BatchHeader,
   Cluster,
   type Codec,
@@ -13,11 +14,13 @@ import {
   encodeBatch,
   Fetch,
   headers,
+  type KafkaRecord,
   kafkaJs,
   LATEST,
   type NewRecord,
   Produce,
   partitionKey,
+  recordsOf as rawRecordsOf,
 } from '../src/kafka/index.ts'
 import { parseBootstrap, sleep } from '../src/kit/index.ts'
 import { readBack, unequal } from '../src/load/index.ts'
@@ -222,33 +225,74 @@ export class MirrorWorld implements AsyncDisposable {
   }
 }
 
-/** Every header of a partition's log, control batches too. */
-export const headersOf = async (
+type RawBatch = { header: BatchHeader; records: KafkaRecord[] }
+
+/** Every batch of a partition's log, control batches and aborted ones too. */
+async function* batchesOf(
   cluster: Cluster,
   topic: string,
   partition: number,
-): Promise<BatchHeader[]> => {
+): AsyncGenerator<RawBatch, void> {
   await cluster.metadata([topic])
-  const ask = async (timestamp: bigint) =>
-    (await cluster.listOffsets([{ topic, partition, timestamp }])).get(partitionKey(topic, partition))
-      ?.offset ?? 0n
-  const [start, end] = [await ask(EARLIEST), await ask(LATEST)]
-  const found: BatchHeader[] = []
-  for (let at = start; at < end; at = (found.at(-1)?.lastOffset ?? end) + 1n) {
-    const connection = await cluster.connection(
-      cluster.leaderOf(topic, partition)?.nodeId ?? 0,
-      'test-headers',
-    )
+  const asks = (timestamp: bigint) => cluster.listOffsets([{ topic, partition, timestamp }])
+  const where = partitionKey(topic, partition)
+  const end = (await asks(LATEST)).get(where)?.offset ?? 0n
+  for (let at = (await asks(EARLIEST)).get(where)?.offset ?? 0n; at < end; ) {
+    const connection = await cluster.connection(cluster.leaderOf(topic, partition)?.nodeId ?? 0, 'test-raw')
     const topics = [{ topic, partitions: [{ partition, fetchOffset: at, partitionMaxBytes: 8 << 20 }] }]
     const answer = await connection.send(
       Fetch,
       { maxWaitMs: 100, minBytes: 1, maxBytes: 8 << 20, isolationLevel: 0, topics },
       { timeoutMs: 10_000 },
     )
-    const records = answer.topics[0]?.partitions[0]?.records ?? Buffer.alloc(0)
-    for (const { header } of headers(records)) if (header.lastOffset >= at) found.push(header)
+    const set = answer.topics[0]?.partitions[0]?.records ?? Buffer.alloc(0)
+    for (const { at: from, header } of headers(set)) {
+      if (header.lastOffset < at) continue
+      yield { header, records: header.count > 0 ? [...rawRecordsOf(set, from)] : [] }
+      at = header.lastOffset + 1n
+    }
   }
+}
+
+/** Every header of a partition's log, control batches too. */
+export const headersOf = async (
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+): Promise<BatchHeader[]> => {
+  const found: BatchHeader[] = []
+  for await (const { header } of batchesOf(cluster, topic, partition)) found.push(header)
   return found
+}
+
+/**
+ * What is committed in a partition, by its raw log alone: what each transaction's own marker says. (kafkajs gives now and
+ * then a record of an aborted transaction, so it is no judge of a log that has such.)
+ */
+export const committedOf = async (
+  cluster: Cluster,
+  topic: string,
+  partition: number,
+): Promise<{ offset: bigint; seen: string }[]> => {
+  const committed: { offset: bigint; seen: string }[] = []
+  const open = new Map<bigint, typeof committed>()
+  for await (const { header, records } of batchesOf(cluster, topic, partition)) {
+    const { attributes, producerId } = header
+    if (attributes & ATTRIBUTE.control) {
+      const ended = open.get(producerId) ?? []
+      open.delete(producerId)
+      if (records[0]?.key?.readInt16BE(2) === 1) committed.push(...ended)
+      continue
+    }
+    const found = records.map(({ offset, key, value, timestamp }) => ({
+      offset,
+      seen: `${timestamp} ${key} ${value}`,
+    }))
+    if (attributes & ATTRIBUTE.transactional)
+      open.set(producerId, [...(open.get(producerId) ?? []), ...found])
+    else committed.push(...found)
+  }
+  return committed.sort((a, b) => (a.offset < b.offset ? -1 : 1))
 }
 
 /** What an ordinary read_committed consumer sees of a partition: value, key and timestamp by offset. */

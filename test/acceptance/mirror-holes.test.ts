@@ -13,7 +13,15 @@ import {
 import { Offset, sleep } from '../../src/kit/index.ts'
 import { exitOf, MirrorState } from '../../src/mirror/index.ts'
 import { StateTopic } from '../../src/offsets/index.ts'
-import { Command, compacted, headersOf, MirrorWorld, recordsOf, transactions } from '../mirror-world.ts'
+import {
+  Command,
+  committedOf,
+  compacted,
+  headersOf,
+  MirrorWorld,
+  recordsOf,
+  transactions,
+} from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 
 const KILLS = 5
@@ -38,7 +46,7 @@ servers('kmig mirror over holes', () => {
   /** Every record of a read_committed reader, at its own offset on both sides. */
   const expectIdentical = async (topic: string, partitions: number) => {
     for (let partition = 0; partition < partitions; partition++) {
-      const theirs = await recordsOf(world.old, topic, partition)
+      const theirs = await committedOf(world.old, topic, partition)
       expect(theirs.length).toBeGreaterThan(10)
       expect(await recordsOf(world.next, topic, partition)).toEqual(theirs)
     }
@@ -65,7 +73,7 @@ servers('kmig mirror over holes', () => {
   /** Reads the map that the mirror left, and holds it against what ordinary readers see of both sides. */
   const expectExactMap = async (mirror: string, topic: string, partition: number) => {
     const [theirs, ours] = [
-      await recordsOf(world.old, topic, partition),
+      await committedOf(world.old, topic, partition),
       await recordsOf(world.next, topic, partition),
     ]
     expect(ours.map(({ seen }) => seen)).toEqual(theirs.map(({ seen }) => seen))
