@@ -16,6 +16,23 @@ const SAMPLE = 1 / 20
 export const fillingMs = ({ holes, offsets }: { holes: number; offsets: bigint }): number =>
   holes * HOLE_MS + Number(offsets) * OFFSET_MS
 
+/** What a plan says of holes: how many there are is known only once they are read. */
+export type HolesPlan = { policy: OffsetsPolicy; limitMs: number; msPerHole: number; msPerOffset: number }
+export const holesPlan = (policy: OffsetsPolicy = 'auto', limitMs = FILLING_LIMIT_MS): HolesPlan => ({
+  policy,
+  limitMs,
+  msPerHole: HOLE_MS,
+  msPerOffset: OFFSET_MS,
+})
+export const holesText = ({ policy, limitMs, msPerHole, msPerOffset }: HolesPlan): string => {
+  if (policy === 'translated')
+    return 'holes (of transactions, compaction) are passed: records after them have other offsets, by an exact map'
+  const cost = `holes (of transactions, compaction) are filled, about ${msPerHole} ms each and ${msPerOffset * 1000} ms for 1,000 offsets of one`
+  return policy === 'identical'
+    ? `${cost}, however long that takes`
+    : `${cost}; a partition that would take more than ${formatDuration(limitMs)} is translated from there on`
+}
+
 /** Holes that were met since the partition was last caught up, over how many source offsets. */
 export class FillingCost {
   #holes = 0

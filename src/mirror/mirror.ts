@@ -6,6 +6,7 @@ import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../off
 import { Brakes } from './brakes.ts'
 import { committedEnds } from './committed-ends.ts'
 import { Engine } from './engine.ts'
+import { holesPlan } from './filling.ts'
 import { Follower } from './follow.ts'
 import { acceptedGaps } from './gaps.ts'
 import { moveGroups, planGroups } from './groups.ts'
@@ -87,6 +88,7 @@ export class Mirror implements AsyncDisposable {
       ...this.#ends,
       name: this.name,
       stateTopic: stateTopicOf(this.name),
+      holes: holesPlan(options.offsets, options.fillingLimitMs),
       topics: [],
       warnings: [],
       cutover: undefined,
@@ -247,8 +249,7 @@ export class Mirror implements AsyncDisposable {
   #newEngine(ownership: Ownership): Engine {
     return new Engine({
       pool: this.#pool,
-      source: this.source,
-      target: this.target,
+      ...{ source: this.source, target: this.target },
       lanes: this.#lanes,
       ids: this.#known.ids,
       control: () => this.#known.control(),

@@ -12,7 +12,7 @@ import {
 } from '../kafka/index.ts'
 import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
 import { ifDenied, mayNot, unseenTopics } from './denied.ts'
-import type { OffsetsPolicy } from './filling.ts'
+import type { HolesPlan, OffsetsPolicy } from './filling.ts'
 import type { CutoverState, MirrorState, TopicState } from './state.ts'
 
 /** What a mirror would do, or does. */
@@ -21,6 +21,8 @@ export type MirrorPlan = {
   source: { name: string; clusterId: string }
   target: { name: string; clusterId: string }
   stateTopic: string
+  /** What becomes of offsets that hold nothing to copy. */
+  holes: HolesPlan
   topics: TopicPlan[]
   /** What settings of the target mean for the copy. */
   warnings: string[]

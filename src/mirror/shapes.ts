@@ -82,6 +82,12 @@ export const planShape = {
   source: side,
   target: side,
   stateTopic: z.string(),
+  holes: z.object({
+    policy: z.enum(['auto', 'identical', 'translated']),
+    limitMs: z.number(),
+    msPerHole: z.number(),
+    msPerOffset: z.number(),
+  }),
   warnings: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
   inventory: inventory.optional(),

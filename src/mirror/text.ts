@@ -1,5 +1,6 @@
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
 import type { MirrorEvent, MirrorProgress } from './events.ts'
+import { holesText } from './filling.ts'
 import { coverageLines, exceptionLines, planLines } from './ledger-text.ts'
 import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { MirrorReport } from './report.ts'
@@ -181,6 +182,7 @@ export const planText = ({
   source,
   target,
   stateTopic,
+  holes,
   topics,
   warnings,
   cutover,
@@ -191,6 +193,7 @@ export const planText = ({
     ...topics.flatMap(topicLines),
     ...(topics.length === 0 ? ['no topic is chosen'] : []),
     `until the cutover every copy has: retention and compaction off, compression.type=producer, CreateTime`,
+    holesText(holes),
     ...planLines(inventory),
     ...coverageLines(inventory).map(text => `of ${source.name}: ${text}`),
     ...warnings.map(text => `warning: ${text}`),

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ATTRIBUTE, type BatchHeader, type Hole, type Piece, sequenceOf } from '../../src/kafka/index.ts'
-import { Offset } from '../../src/kit/index.ts'
+import { KmigError, Offset } from '../../src/kit/index.ts'
 import type { OffsetsPolicy } from '../../src/mirror/filling.ts'
 import { Lane } from '../../src/mirror/lane.ts'
 import type { Anchor } from '../../src/mirror/lane-shape.ts'
@@ -345,6 +345,31 @@ describe('a lane over holes', () => {
         { numRuns: 100 },
       )
     })
+
+  const denied = new KmigError('AUTHORIZATION', 'the target takes no markers')
+  const beforeHole = (policy: OffsetsPolicy) => {
+    const world = worldOf([true, false, true, true], false, policy)
+    for (const step of ['settled', 'fetched', 'sent', 'the broker works', 'answered', 'fetched', 'kept'])
+      commands[step]?.(world, 1)
+    expect(world.lane.fillable).toBe(1n)
+    world.lane.fill(1)
+    return world
+  }
+
+  test('where the target takes no control records, auto translates and says why', () => {
+    const world = beforeHole('auto')
+    world.lane.fillDenied(denied)
+    expect(world.lane.why).toBe('the target takes no markers')
+    expect(world.lane.ready, 'nothing is sent before the shift is kept').toBe(false)
+    play(world, [])
+    expectExact(world)
+    expect(world.lane.map.shifts).toEqual([{ source: 1n, ordinal: 1n, target: 1n }])
+  })
+  test('where the target takes no control records, identical stops', () => {
+    const { lane } = beforeHole('identical')
+    lane.fillDenied(denied)
+    expect(lane.stopped?.code).toBe('AUTHORIZATION')
+  })
 
   test('a batch that lands late, after the log was read back, is mapped by what was kept when it was sent', () => {
     const world = worldOf([true, false, true, false], true, 'translated')
