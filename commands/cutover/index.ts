@@ -1,10 +1,13 @@
 import {
   BaseCommand,
   clusterFlags,
+  discoveryFlags,
   durationFlag,
   envelope,
   Flags,
+  gitFlag,
   groupFlags,
+  mentionFlag,
   nameFlag,
   topicFlags,
   type View,
@@ -50,16 +53,13 @@ export default class CutoverCommand extends BaseCommand {
     ...topicFlags,
     ...groupFlags,
     ...nameFlag,
-    discovery: Flags.string({ summary: 'directory of discovery files', required: true, helpValue: '<dir>' }),
+    ...discoveryFlags,
     execute: Flags.boolean({ summary: 'do it' }),
     yes: Flags.boolean({ summary: 'do not ask', dependsOn: ['execute'] }),
     'still-for': durationFlag({ summary: 'how long no log end may move; at least 1s', default: 10_000 }),
     'readers-within': durationFlag({ summary: 'how long live readers get to read all', default: 30_000 }),
-    'accept-mention': Flags.string({
-      summary: 'a file that may name the old cluster outside of what moves (repeatable)',
-      multiple: true,
-      helpValue: '<path>',
-    }),
+    ...mentionFlag,
+    ...gitFlag,
   }
 
   async run(): Promise<void> {
@@ -73,6 +73,8 @@ export default class CutoverCommand extends BaseCommand {
       stillForMs: flags['still-for'],
       readersWithinMs: flags['readers-within'],
       acceptMentions: flags['accept-mention'],
+      git: flags.git,
+      followSymlinks: flags['follow-symlinks'],
     }
     if (!flags.execute) {
       await this.show(async during => {

@@ -1,5 +1,6 @@
 export { type ClusterConfig, Clusters, CONFIG_FILE, type FindOptions, findClusters } from './clusters.ts'
 export { cacheDirectory, configDirectory, type Env, stateDirectory } from './directories.ts'
+export { discoveryDirectories, type LookupDirectory } from './discovery-directories.ts'
 export { parseProperties } from './java-properties.ts'
 export { type ClientProperties, readProperties } from './properties.ts'
 export { Secret } from './secret.ts'

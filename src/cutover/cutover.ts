@@ -1,5 +1,12 @@
 import { join } from 'node:path'
-import { type Plan, planEdits, readDirectory, yamlDirectory } from '../discovery/index.ts'
+import {
+  commitWrite,
+  gitProblems,
+  type Plan,
+  planEdits,
+  readDirectory,
+  yamlDirectory,
+} from '../discovery/index.ts'
 import type { ClusterAddress } from '../kafka/index.ts'
 import {
   bug,
@@ -43,6 +50,10 @@ export type CutoverOptions = During<CutoverEvent> & {
   readersWithinMs?: number | undefined
   /** Files that may name hosts of the old cluster outside of the entries that move. */
   acceptMentions?: readonly string[] | undefined
+  /** Commits the files that were written, and no others. */
+  git?: boolean | undefined
+  /** As of `readDirectory`. */
+  followSymlinks?: boolean | undefined
 }
 
 /** Both clusters and the files, looked at; `open` and `plan` change nothing. Source: CUTOVER.md, first cut. */
@@ -65,7 +76,7 @@ export class Cutover implements AsyncDisposable {
         `log ends that stand still for ${stillForMs} ms prove nothing: ${LEAST_WINDOW_MS} ms is the least`,
       )
     }
-    await readDirectory(options.discovery, { signal })
+    await readDirectory(options.discovery, { signal, followSymlinks: options.followSymlinks })
     const life = new AbortController()
     using _ = onAbort(signal, reason => life.abort(reason))
     const { from, to, stateDir, name, topics, exclude, groups } = options
@@ -92,14 +103,20 @@ export class Cutover implements AsyncDisposable {
       groups: this.#options.groups,
       signal: this.#life.signal,
     })
-    return makePlan({ mirror, files, leftBehind, stillForMs, acceptMentions, unfinished })
+    const git = this.#options.git
+      ? await gitProblems(
+          files.root,
+          files.files.map(({ path }) => path),
+        )
+      : []
+    return makePlan({ mirror, files, leftBehind, stillForMs, acceptMentions, git, unfinished })
   }
 
   async #files(): Promise<Plan> {
-    const { discovery, from, to, signal } = this.#options
+    const { discovery, from, to, followSymlinks, signal } = this.#options
     const advertised = [...this.mirror.source.brokers.values()]
     const old = [...from.bootstrap, ...advertised].map(formatHostPort)
-    return await planEdits(await readDirectory(discovery, { signal }), {
+    return await planEdits(await readDirectory(discovery, { signal, followSymlinks }), {
       old: { brokers: [...new Set(old)], zookeeper: from.zookeeper },
       next: { brokers: to.bootstrap.map(formatHostPort), zookeeper: to.zookeeper },
       signal,
@@ -160,7 +177,8 @@ export class Cutover implements AsyncDisposable {
         try: [`kmig cutover rollback --run ${id}`],
       })
     }
-    const { root } = await readDirectory(this.#options.discovery, { signal: this.#options.signal })
+    const { discovery, followSymlinks, signal } = this.#options
+    const { root } = await readDirectory(discovery, { signal, followSymlinks })
     if (root === header.discovery || !(last && WRITING.has(last.at))) return
     throw new KmigError('PREFLIGHT', `run ${id} was killed while it wrote files in ${header.discovery}`, {
       try: [
@@ -204,13 +222,17 @@ export class Cutover implements AsyncDisposable {
     if (run.last?.at !== 'switched') throw bug(`run ${run.id} ended as ${run.last?.at}`)
     const wheres = Object.keys(run.last.cut).map(placeOf)
     const { mirror } = this
+    // After the switch, and again at each later start, so that a kill in between is made good.
+    const commit = this.#options.git
+      ? await commitWrite(run.directory, { run: run.id, what: `kmig: cutover to ${run.header.to.name}` })
+      : undefined
     const during = { signal: this.#life.signal }
     const [old, next] = [
       await logEnds(mirror.source, wheres, during),
       await logEnds(mirror.target, wheres, during),
     ]
     const { header, directory, states } = run
-    const report = makeReport({ header, directory, states, already, old, next })
+    const report = makeReport({ header, directory, states, already, old, next, commit })
     if (!already)
       await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
     return report

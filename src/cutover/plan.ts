@@ -46,6 +46,8 @@ export type PlanInput = {
   stillForMs: number
   /** Files whose mentions of the old cluster the operator has seen and accepts. */
   acceptMentions: readonly string[]
+  /** What keeps git from committing the files alone. */
+  git: readonly string[]
   unfinished: CutoverPlan['unfinished']
 }
 
@@ -55,6 +57,7 @@ export const makePlan = ({
   leftBehind,
   stillForMs,
   acceptMentions,
+  git,
   unfinished,
 }: PlanInput): CutoverPlan => {
   const topics = mirror.topics.map(({ topic, action, partitions }) => ({
@@ -90,7 +93,7 @@ export const makePlan = ({
       'give the topics their own settings (retention, compaction, timestamps) on the new cluster',
       `rewrite ${plural(files.files.length, 'file')}, for ${changing.map(({ cluster }) => cluster).join(', ') || 'no cluster'}; clients re-read them when they restart`,
     ],
-    blockers: blockersOf(mirror, files, acceptMentions),
+    blockers: [...blockersOf(mirror, files, acceptMentions), ...git.map(why => `--git: ${why}`)],
     cutover: mirror.cutover,
     unfinished,
   }

@@ -1,3 +1,4 @@
+import type { Committed } from '../discovery/index.ts'
 import { bug } from '../kit/index.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
@@ -30,6 +31,8 @@ export type CutoverReport = {
   /** From the first look at which nobody wrote any more, until the files were written. */
   pauseMs: number
   stranded: string[]
+  /** With `--git`: what was committed now; undefined when nothing was left to commit. */
+  commit: Committed
 }
 
 export type ReportInput = {
@@ -39,9 +42,18 @@ export type ReportInput = {
   already: boolean
   old: Ends
   next: Ends
+  commit: Committed
 }
 
-export const makeReport = ({ header, directory, states, already, old, next }: ReportInput): CutoverReport => {
+export const makeReport = ({
+  header,
+  directory,
+  states,
+  already,
+  old,
+  next,
+  commit,
+}: ReportInput): CutoverReport => {
   const last = states.at(-1)
   if (last?.state.at !== 'switched') throw bug(`a report of a run that is ${last?.state.at}`)
   const { plan, cut, groups, proof, stranded } = last.state
@@ -67,6 +79,7 @@ export const makeReport = ({ header, directory, states, already, old, next }: Re
     timings: timingsOf(own),
     pauseMs: written.atMs - proof.fromMs,
     stranded,
+    commit,
   }
 }
 

@@ -66,6 +66,7 @@ export const cutoverReportShape = {
   timings: z.array(timing),
   pauseMs: z.number(),
   stranded: z.array(z.string()),
+  commit: z.object({ commit: z.string(), branch: z.string(), paths: z.array(z.string()) }).optional(),
 }
 
 /** `kmig cutover rollback --json`. */

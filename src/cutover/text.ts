@@ -99,7 +99,7 @@ const groupLines = ({ groups, partitions, left }: GroupsMoved): string[] => [
 ]
 
 export const cutoverReportText = (report: CutoverReport): string => {
-  const { run, already, from, to, files, partitions, groups, pauseMs, stranded, timings } = report
+  const { run, already, from, to, files, partitions, groups, pauseMs, stranded, timings, commit } = report
   const records = partitions.reduce((sum, { cut }) => sum + BigInt(cut), 0n)
   return [
     `cutover ${run}: '${from.name}' -> '${to.name}'${already ? ' was done before; nothing was changed' : ''}`,
@@ -107,6 +107,7 @@ export const cutoverReportText = (report: CutoverReport): string => {
       ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,
     ),
     `  ${plural(partitions.length, 'partition')} end at the cut, ${formatCount(records)} offsets in all`,
+    ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
     `  write pause ${formatDuration(pauseMs)}: from the first quiet look to the files`,
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,

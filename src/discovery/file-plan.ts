@@ -17,6 +17,18 @@ export type FileChange = {
   fields: FieldChange[]
 }
 
+/** One value that shall change, with its place in the file as it is: bytes [from, to). */
+export type PlannedEdit = {
+  file: string
+  /** `clusters.<name>.<key>`. */
+  path: string
+  range: [from: number, to: number]
+  before: string | readonly string[]
+  after: string | readonly string[]
+  shaBefore: string
+  shaAfter: string
+}
+
 /** Both clusters, with their brokers as they are compared. */
 export type Known = {
   old: ClusterAddresses
@@ -29,7 +41,7 @@ export type FilePlan = {
   change: Entry[]
   already: Entry[]
   findings: Finding[]
-  made: { change: FileChange; diff: string } | undefined
+  made: { change: FileChange; edits: PlannedEdit[]; diff: string } | undefined
 }
 
 /** Plans one file. An error among the findings means that nothing was made of it. */
@@ -138,8 +150,21 @@ const make = ({ path, source, raw }: DiscoveryFile, parts: readonly Part[]): Fil
   const bytes = splice(raw.bytes, edits)
   const text = bytes.toString()
   assertModelChange(path, source.text, text, fields)
+  const shas = { shaBefore: raw.sha, shaAfter: sha256(bytes) }
   return {
-    change: { path, shaBefore: raw.sha, shaAfter: sha256(bytes), edits, fields },
+    change: { path, ...shas, edits, fields },
+    edits: parts
+      .filter(part => part.edits.length > 0)
+      .map(({ edits: own, field: { cluster, key, before, after } }) => ({
+        file: path,
+        path: `clusters.${cluster}.${key}`,
+        range: [
+          source.byteAt(Math.min(...own.map(({ start }) => start))),
+          source.byteAt(Math.max(...own.map(({ end }) => end))),
+        ],
+        ...{ before, after },
+        ...shas,
+      })),
     diff: unifiedDiff(path, source.text, text),
   }
 }

@@ -114,3 +114,20 @@ export const unreadFinding = ({ path, why, detail }: Unread): Finding => ({
   column: 1,
   message: `${path.split(sep).at(-1)} ${detail}`,
 })
+
+/** Where a link leads: a file of the tree (its real path), nowhere that matters, or a place that is not followed. */
+export type LinkEnd =
+  | { kind: 'file'; path: string }
+  | { kind: 'directory' }
+  | { kind: 'refused'; why: string }
+
+/** Follows a link as far as the root reaches; `.git` is out of it. Source: DISCOVERY.md 7. */
+export const endOfLink = async (root: string, path: string): Promise<LinkEnd> => {
+  const real = await realpath(join(root, path)).catch(messageOf)
+  if (!real.startsWith('/')) return { kind: 'refused', why: `leads nowhere: ${real}` }
+  if (!(real === root || real.startsWith(root + sep)))
+    return { kind: 'refused', why: `leads out of ${root}, to ${real}` }
+  const inside = real.slice(root.length + 1)
+  if (inside.split(sep).includes('.git')) return { kind: 'refused', why: 'leads into .git' }
+  return (await stat(real)).isDirectory() ? { kind: 'directory' } : { kind: 'file', path: inside }
+}

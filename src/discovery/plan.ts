@@ -1,7 +1,7 @@
 import { KmigError } from '../kit/index.ts'
 import { brokerKeys, hostsOf, parseAddress, parseZkConnect } from './address.ts'
 import type { Directory } from './directory.ts'
-import { type FileChange, type Known, planFile } from './file-plan.ts'
+import { type FileChange, type Known, type PlannedEdit, planFile } from './file-plan.ts'
 import { type Finding, refusal } from './findings.ts'
 import { type ClusterAddresses, findMentions, type Mention } from './match.ts'
 import type { DiscoveryFile, Entry } from './parse.ts'
@@ -19,6 +19,8 @@ export type PlannedEntry = {
 export type Plan = {
   root: string
   files: FileChange[]
+  /** The same, value by value. */
+  edits: PlannedEdit[]
   entries: PlannedEntry[]
   mentions: Mention[]
   /** Warnings; with an error there is no plan. */
@@ -61,6 +63,7 @@ export const planEdits = async (directory: Directory, { old, next, signal }: Pla
   return {
     root: directory.root,
     files: made.map(one => one.change),
+    edits: made.flatMap(one => one.edits),
     entries,
     mentions: mentions.filter(({ host }) => !shared.has(host)),
     findings: [...findings, ...unread],

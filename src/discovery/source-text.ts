@@ -83,7 +83,7 @@ export const lintCharacters = (path: string, source: SourceText): Finding[] => {
 }
 
 /** Tabs that are neither quoted, nor in a comment, nor in the content of a block scalar. */
-const tabs = (text: string): number[] => {
+export const tabs = (text: string): number[] => {
   const found: number[] = []
   let at = 0
   let [afterHeader, content] = [false, false]

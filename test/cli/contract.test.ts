@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
 import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
+import { lintShape, revertShape, setShape, showShape } from '../../src/discovery/index.ts'
 import { stressShape } from '../../src/load/index.ts'
 import { groupOffsetsShape, planShape, reportShape, translateShape } from '../../src/mirror/index.ts'
 import { demoShape } from '../../src/story/index.ts'
@@ -24,6 +25,10 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   'cutover-rollback': rollbackShape,
   'cutover-status': statusShape,
   demo: demoShape,
+  'discovery-lint': lintShape,
+  'discovery-revert': revertShape,
+  'discovery-set': setShape,
+  'discovery-show': showShape,
   mirror: reportShape,
   'mirror-plan': planShape,
   'offsets-show': groupOffsetsShape,
