@@ -11,6 +11,7 @@ import {
   type Codec,
   createTopics,
   EARLIEST,
+  ERROR,
   encodeBatch,
   Fetch,
   headers,
@@ -95,26 +96,32 @@ export class MirrorWorld implements AsyncDisposable {
     await createTopics(this.old, [{ name: topic, partitions, replicationFactor, configs }])
   }
 
-  /** One batch to each of the first `partitions` partitions; throws unless all are taken. */
+  /** One batch to one partition, sent again while its broker knows nothing of it yet; throws unless it is taken. */
   async write(
     cluster: Cluster,
     topic: string,
     records: readonly NewRecord[],
     { partition = 0, codec = 0 as Codec, stamp = undefined as Parameters<typeof encodeBatch>[1] } = {},
   ): Promise<bigint> {
-    if (!cluster.leaderOf(topic, partition)) await cluster.metadata([topic])
-    const leader = cluster.leaderOf(topic, partition)
-    const connection = await cluster.connection(leader?.nodeId ?? 0, 'test-writer')
     const batch = encodeBatch(records, { codec, ...stamp })
     const topics = [{ topic, partitions: [{ partition, records: batch }] }]
-    const answer = await connection.send(
-      Produce,
-      { acks: -1, timeoutMs: 10_000, topics },
-      { timeoutMs: 20_000 },
-    )
-    const part = answer.topics[0]?.partitions[0]
-    expect(part?.errorCode).toBe(0)
-    return part?.baseOffset ?? -1n
+    for (let attempt = 0; ; attempt++) {
+      if (attempt > 0 || !cluster.leaderOf(topic, partition)) await cluster.metadata([topic])
+      const leader = cluster.leaderOf(topic, partition)
+      const connection = await cluster.connection(leader?.nodeId ?? 0, 'test-writer')
+      const answer = await connection.send(
+        Produce,
+        { acks: -1, timeoutMs: 10_000, topics },
+        { timeoutMs: 20_000 },
+      )
+      const part = answer.topics[0]?.partitions[0]
+      if (part?.errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION && attempt < 50) {
+        await sleep(100)
+        continue
+      }
+      expect(part?.errorCode).toBe(0)
+      return part?.baseOffset ?? -1n
+    }
   }
 
   /** Makes a topic on the old cluster and fills it. */

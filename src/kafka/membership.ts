@@ -102,8 +102,9 @@ export class Membership implements AsyncDisposable {
     const connection = await this.#coordinator(signal, refresh)
     const fresh = this.#memberId === ''
     let joined = await this.#askToJoin(connection, signal)
-    // A restarted leader takes its place without being told that it leads: the second time it is, as it asks by its id.
-    if (fresh && joined && joined.leader !== joined.memberId)
+    // A restarted leader takes its place without being told that it leads, or with the shares as they were handed out
+    // before: the second time it leads and hands them out anew, as it asks by its id.
+    if (fresh && joined && (joined.leader !== joined.memberId || joined.skipAssignment))
       joined = await this.#askToJoin(connection, signal)
     if (!joined) return undefined
     const { groupId, instance, assign } = this.#o

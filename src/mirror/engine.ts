@@ -149,7 +149,8 @@ export class Engine implements AsyncDisposable {
   resume(lanes: readonly Lane[]): void {
     const all = this.#options.lanes
     const others = all.filter(lane => !lanes.includes(lane))
-    const stopped = others.filter(lane => lane.stopped) // the report must not lose them
+    const again = new Set(lanes.map(({ where }) => where))
+    const stopped = others.filter(lane => lane.stopped && !again.has(lane.where)) // for the report
     for (const lane of others) {
       lane.stop(new KmigError('DISCONNECTED', `${lane.where} is copied by another process now`))
       this.#kept.delete(lane)
@@ -383,11 +384,11 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#end.signal.aborted) return
     const { target, lanes, persist, on } = this.#options
-    const started = performance.now()
-    const signal = AbortSignal.timeout(END_MS)
+    const [started, signal] = [performance.now(), AbortSignal.timeout(END_MS)]
     this.#end.abort(new KmigError('DISCONNECTED', 'the mirror stops'))
     await Promise.all(this.#running)
     while (lanes.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS) await sleep(10)
+    if (this.#suspended) return // by then it is no owner, and the target may not answer
     try {
       await vigil({ target, lanes, signal })
       await this.#persist(lanes, persist, signal)

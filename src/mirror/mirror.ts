@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { type Entry, releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, type Cluster, FramePool } from '../kafka/index.ts'
-import { bug, type During, LockFile } from '../kit/index.ts'
+import { bug, type During, LockFile, messageOf } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
 import { committedEnds } from './committed-ends.ts'
@@ -21,21 +21,15 @@ import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { Ownership, partsOf, type Share } from './ownership.ts'
-import { type MirrorPlan, planTopics, topicChooser, weigh } from './plan.ts'
-import {
-  awaitPrepared,
-  holdConfigs,
-  identityOf,
-  prepareTopics,
-  raiseControlEpoch,
-  refuse,
-} from './prepare.ts'
+import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
+import { awaitPrepared, holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
 import { settingWarnings } from './settings.ts'
-import { claimOf, Sharing } from './sharing.ts'
+import { claimOf, Sharing, takeShare } from './sharing.ts'
 import { type CutoverState, MirrorState, type TopicState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
+import { asShared, isOutdated, type Work, workToShare } from './work.ts'
 
 const PROGRESS_MS = 250
 /** How often group offsets are copied, and ACLs and quotas. */
@@ -62,6 +56,7 @@ export class Mirror implements AsyncDisposable {
   #engine: Engine | undefined
   #follower: Follower | undefined
   #share: Share | undefined
+  #work: Work[] | undefined
   #sharing: Sharing | undefined
   readonly #lanes: Lane[] = []
   readonly #known = new Known()
@@ -152,17 +147,17 @@ export class Mirror implements AsyncDisposable {
     const { target, name } = this
     const { exclusive, stateDir, metrics, signal, on } = this.#options
     const work = async () => {
-      if (this.#state) await raiseControlEpoch(target, this.#state, this.#during)
-      return weigh(this.#plan.topics)
+      const how = { ...this.#options, source: this.source, target }
+      this.#work = await workToShare(this.#plan.topics, this.#state, how)
+      return this.#work
     }
     const ownership = this.#resources.use(
       new Ownership({ target, group: stateTopicOf(name), stateDir, exclusive, work }),
     )
-    const share = await ownership.join({ signal })
-    const lanes = await this.#takeOn(share, ownership, this.#during)
+    const takeOn = (next: Share, during: During) => this.#takeOn(next, ownership, during)
+    const { share, lanes } = await takeShare({ ownership, takeOn, on }, { patient: false, signal })
     this.#resources.defer(() => this.#sharing?.end())
     const engine = this.#resources.use(this.#newEngine(ownership))
-    await ownership.hold(lanes.map(claimOf), { signal })
     engine.resume(lanes)
     engine.start()
     on?.({ kind: 'share', partitions: lanes.length, leads: share.leads, alone: share.alone })
@@ -171,7 +166,6 @@ export class Mirror implements AsyncDisposable {
     const shown = { name, source: this.source, target, lanes: this.#lanes, gauge, refused }
     if (metrics) this.#resources.use(await serveMetrics(metrics, () => metricsOf(shown)))
     this.#engine = engine
-    const takeOn = (next: Share, during: During) => this.#takeOn(next, ownership, during)
     this.#sharing = new Sharing({ ownership, engine, lanes: this.#lanes, takeOn, signal, on })
   }
 
@@ -186,11 +180,6 @@ export class Mirror implements AsyncDisposable {
     this.#known.learn(state)
     const mine = new Map(this.#lanes.map(lane => [lane.where, lane] as const))
     const strayUntil = performance.now() + ownership.quietMs
-    const strange = share.wheres.flatMap(where => share.heldBy(where) ?? [])
-    if (strange.length > 0) {
-      const text = `${strange.length} partitions were not given back by ${[...new Set(strange)].join(', ')}: they go on in ${ownership.quietMs / 1000} s`
-      this.#options.on?.({ kind: 'warning', where: 'mirror', text })
-    }
     return share.wheres.map(where => {
       const before = mine.get(where)
       if (before && share.unbroken) return before
@@ -217,9 +206,11 @@ export class Mirror implements AsyncDisposable {
     const first = !this.#state
     const state = this.#state ?? new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
     this.#state = state
-    if (this.#engine) await state.refresh(this.#during)
     // a target without any topic could not tell before which settings it knows
-    if (first || this.#engine) await this.#replan()
+    if (first || this.#engine || this.#follower || isOutdated(this.#plan.topics, state)) {
+      await this.#replan()
+      this.#plan.topics = asShared(this.#plan.topics, this.#work ?? [])
+    }
     const denied = this.#plan.topics.filter(topic => topic.denied)
     // what can't be mirrored any more has stopped by name
     this.#plan.topics = this.#plan.topics.filter(topic => topic.action !== 'refuse' && !topic.denied)
@@ -242,8 +233,12 @@ export class Mirror implements AsyncDisposable {
     }
     const mirrored = this.#lanes.filter(lane => lane.topic === topic).length
     const lanes = now.starts.map((_, partition) => this.#lane(topic, partition)).slice(mirrored)
-    await ownership.hold(lanes.map(claimOf), this.#during)
-    this.#engine?.add(lanes)
+    try {
+      await ownership.hold(lanes.map(claimOf), this.#during)
+      this.#engine?.add(lanes)
+    } catch (e) {
+      ownership.shareAnew(`${topic} could not be claimed: ${messageOf(e)}`) // or nobody would copy it
+    }
   }
 
   #newEngine(ownership: Ownership): Engine {

@@ -48,6 +48,8 @@ export class Ownership implements AsyncDisposable {
   readonly #o: OwnershipOptions
   readonly #membership: Membership
   #claims = new Map<string, Claim>()
+  /** The generation in which this process last took up what it was given. */
+  #upheld: number | undefined
 
   constructor(options: OwnershipOptions) {
     this.#o = options
@@ -114,7 +116,6 @@ export class Ownership implements AsyncDisposable {
   async join(during: During): Promise<Share> {
     const { exclusive } = this.#o
     if (exclusive) await this.#alone(during)
-    const before = this.#membership.tenure?.generation
     this.#claims = await this.#readClaims(during)
     const { assignment, leader, members, generation } = await this.#membership.join(during)
     const alone = leader && members.length === 1
@@ -128,7 +129,7 @@ export class Ownership implements AsyncDisposable {
       wheres: decodeShare(assignment),
       leads: leader,
       alone,
-      unbroken: before !== undefined && generation === before + 1,
+      unbroken: this.#upheld !== undefined && generation === this.#upheld + 1,
       heldBy,
     }
   }
@@ -145,8 +146,10 @@ export class Ownership implements AsyncDisposable {
   }
 
   /** Claims partitions before anything is written to them. Throws if this process is no owner any more. */
-  hold(partitions: readonly Claimed[], during: During): Promise<void> {
-    return this.#claim('held', partitions, during)
+  async hold(partitions: readonly Claimed[], during: During): Promise<void> {
+    const generation = this.#membership.tenure?.generation
+    await this.#claim('held', partitions, during)
+    this.#upheld = generation
   }
   /** Says that nothing of this process is on its way to these partitions any more: others may have them at once. */
   release(partitions: readonly Claimed[], during: During): Promise<void> {
@@ -163,6 +166,20 @@ export class Ownership implements AsyncDisposable {
   /** Resolves when this process is no owner any more. */
   async lapsed(signal: AbortSignal): Promise<void> {
     while (this.holds) await sleep(LIVES_MS, signal)
+  }
+
+  /** Runs what only an owner needs, and aborts it once this process is none any more. */
+  async asOwner<T>(work: (signal: AbortSignal) => Promise<T>, { signal }: During): Promise<T> {
+    const over = new AbortController()
+    const both = AbortSignal.any([signal, over.signal])
+    const lapse = () => over.abort(new KmigError('DISCONNECTED', `it is no owner any more: ${this.why}`))
+    const watch = this.lapsed(both).then(lapse, () => {})
+    try {
+      return await work(both)
+    } finally {
+      over.abort()
+      await watch
+    }
   }
 
   /** Others go on at once with what was released. */

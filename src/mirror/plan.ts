@@ -7,7 +7,6 @@ import {
   isRetriable,
   kafkaErrorOf,
   LATEST,
-  partitionKey,
   type TopicMetadata,
 } from '../kafka/index.ts'
 import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
@@ -312,14 +311,3 @@ const KNOWN_EVERYWHERE: TopicConfig[] = [
   'segment.ms',
   'unclean.leader.election.enable',
 ].map(name => ({ name, value: null, source: 'default' }))
-
-/** What each partition of a plan weighs when processes share them: the offsets that are still to be copied. */
-export const weigh = (topics: readonly TopicPlan[]): { where: string; weight: number }[] =>
-  topics
-    .filter(({ action, denied }) => action !== 'refuse' && !denied)
-    .flatMap(({ topic, partitions }) =>
-      partitions.map(({ partition, end, copied = 0n }) => ({
-        where: partitionKey(topic, partition),
-        weight: Number(end > copied ? end - copied : 0n),
-      })),
-    )

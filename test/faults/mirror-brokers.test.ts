@@ -44,12 +44,14 @@ servers('kmig mirror while brokers fail', () => {
     const running = world.mirror('m', TOPICS)
     await world.copied(TOPICS, 0.2)
     const broker = world.clusters.old.node(1)
+    const { pid } = broker
     const total = await world.total(world.old, TOPICS)
     await broker.stop('kill')
+    expect(broker.pid).toBeUndefined()
     expect(await world.total(world.next, TOPICS)).toBeLessThan(total)
     await sleep(2_000)
     await broker.start()
-    expect(world.warnings.length).toBeGreaterThan(0)
+    expect(broker.pid).not.toBe(pid)
     await faster(world)
     expect(exitOf(await running)).toBe(0)
     await world.expectEqual(TOPICS)
@@ -89,7 +91,8 @@ servers('kmig mirror while brokers fail', () => {
         await link.heal()
       }
       await sleep(300 + random() * 700)
-      if (kind === 1) expect((await link.counters()).connections.accepted).toBeGreaterThan(before)
+      const again = AbortSignal.timeout(30_000)
+      while (kind === 1 && (await link.counters()).connections.accepted <= before) await sleep(50, again)
     }
     await faster(world)
     await links.new.shape({ bytesPerSecond: Number.POSITIVE_INFINITY })

@@ -151,7 +151,7 @@ servers('kmig mirror and elections', () => {
     await world.expectEqual(['cut'])
   })
 
-  test('leaders move by rolling restarts, reassignment and preferred election on both sides while records are written: the copy is equal, and metadata is asked for in bounds', async () => {
+  test('leaders move by rolling restarts, and by reassignments that take each broker out in turn, on both sides while records are written: the copy is equal, and metadata is asked for in bounds', async () => {
     await using world = await MirrorWorld.open({ old: { brokers: 3, config }, new: { brokers: 3, config } })
     await world.make('moving', 6)
     const stop = new AbortController()
