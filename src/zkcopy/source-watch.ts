@@ -1,5 +1,13 @@
 import { onAbort } from '../kit/index.ts'
-import { belowPath, CODE, type SessionEvent, sync, type WatchEvent, ZkSession } from '../zookeeper/index.ts'
+import {
+  belowPath,
+  CODE,
+  must,
+  type SessionEvent,
+  sync,
+  type WatchEvent,
+  ZkSession,
+} from '../zookeeper/index.ts'
 import { type End, sessionOf } from './ensembles.ts'
 import { TreeReader } from './tree-reader.ts'
 
@@ -73,7 +81,7 @@ export class SourceWatch implements AsyncDisposable {
 
   /** zxid of which all, and of all before it, was told by now. */
   async told(): Promise<bigint> {
-    await this.session.call(sync, { path: '/' })
+    must(await this.session.call(sync, { path: '/' }), `sync at ${this.session.address}`)
     return this.session.lastZxid
   }
 

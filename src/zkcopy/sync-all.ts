@@ -5,9 +5,10 @@ const AGAIN_MS = 20
 const WITHIN_MS = 30_000
 
 /**
- * Brings sessions of one ensemble up to what its leader has, and none of them behind `floor` or another one: a sync may
- * be answered by a server that does not have everything yet (a leader does not await itself, one that has just joined is
- * late), and what it then read would be older than what a watch at another server was set after. Gives the lowest zxid told.
+ * Brings sessions of one ensemble up to what its leader has, and none of them behind `floor` or another one: a leader
+ * answers a sync as it does a read, without awaiting what it has committed at others and not yet applied itself (source:
+ * CommitProcessor, matchSyncs). What it then read could be older than what a watch at another server was set after.
+ * Gives the lowest zxid told.
  * Throws TIMEOUT.
  */
 export const syncAll = async (

@@ -105,8 +105,8 @@ const byWatch = async (watch: SourceWatch, following: Following): Promise<void> 
     const quietForMs = performance.now() - watch.changedAt
     if (watch.pending === 0 && !watch.missed && quietForMs >= untilQuietMs) {
       on?.({ kind: 'rescan', why: 'last-look' })
-      // All, and not by the watermark: a server that joins again under an election was seen to tell zxids ahead of what
-      // it showed, or to tell nothing of what it took over then.
+      // All, and not by the watermark: this is the last look before the old side is given up, and a state of an older
+      // kmig may say more than was written.
       await look(following, { all: true })
       if (watch.pending === 0 && !watch.missed) return
     }
