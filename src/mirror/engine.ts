@@ -137,7 +137,7 @@ export class Engine implements AsyncDisposable {
     while (this.#busy.size > 0) await sleep(10)
     const started = performance.now()
     while (lanes.some(lane => lane.flying > 0) && performance.now() - started < DRAIN_MS) await sleep(10)
-    const drained = lanes.filter(lane => lane.flying === 0)
+    const drained = lanes.filter(lane => lane.drained)
     for (const lane of lanes) this.#homes.leave(lane)
     this.#homes.cutOff(why)
     while (lanes.some(lane => lane.flying > 0)) await sleep(10)

@@ -105,6 +105,10 @@ export class Lane {
   get phase(): Phase {
     return this.#phase
   }
+  /** Whether nothing of this process, nor of an owner before, can still be on its way to the target. */
+  get drained(): boolean {
+    return this.flying === 0 && !this.#wary
+  }
   get stopped(): KmigError | undefined {
     return this.#phase.at === 'stopped' ? this.#phase.error : undefined
   }

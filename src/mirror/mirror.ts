@@ -21,7 +21,7 @@ import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { Ownership, partsOf, type Share } from './ownership.ts'
-import { type MirrorPlan, planTopics, topicChooser } from './plan.ts'
+import { isAnew, type MirrorPlan, planTopics, type TopicPlan, topicChooser } from './plan.ts'
 import { awaitPrepared, holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { copyMs, type MirrorReport, partitionReport } from './report.ts'
@@ -212,8 +212,9 @@ export class Mirror implements AsyncDisposable {
       this.#plan.topics = asShared(this.#plan.topics, this.#work ?? [])
     }
     const denied = this.#plan.topics.filter(topic => topic.denied)
-    // what can't be mirrored any more has stopped by name
-    this.#plan.topics = this.#plan.topics.filter(topic => topic.action !== 'refuse' && !topic.denied)
+    // what can't be mirrored any more has stopped by name, and is copied anew at a start only
+    const gone = ({ topic, action }: TopicPlan) => this.#engine && isAnew(action) && state.topic(topic)
+    this.#plan.topics = this.#plan.topics.filter(t => t.action !== 'refuse' && !t.denied && !gone(t))
     await identityOf(this.#how(state))
     await prepareTopics(this.#how(state))
     this.#follower = new Follower({
@@ -242,6 +243,10 @@ export class Mirror implements AsyncDisposable {
   }
 
   #newEngine(ownership: Ownership): Engine {
+    const ours = (): MirrorState | undefined => {
+      ownership.check()
+      return this.#state
+    }
     return new Engine({
       pool: this.#pool,
       ...{ source: this.source, target: this.target },
@@ -253,11 +258,11 @@ export class Mirror implements AsyncDisposable {
       topicIds: this.#known.topicIds,
       batchLimits: this.#known.batchLimits,
       chosen: topicChooser(this.#options),
-      persist: async (lanes, during) => await this.#state?.setAnchors(lanes, { signal: during }),
-      persistMaps: async (lanes, during) => await this.#state?.setMaps(lanes, { signal: during }),
+      persist: async (lanes, during) => await ours()?.setAnchors(lanes, { signal: during }),
+      persistMaps: async (lanes, during) => await ours()?.setMaps(lanes, { signal: during }),
       persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
       acceptedGaps: acceptedGaps(this.#options.acceptGaps),
-      persistGap: async ({ where }, gap, during) => await this.#state?.addGap(where, gap, { signal: during }),
+      persistGap: async ({ where }, gap, during) => await ours()?.addGap(where, gap, { signal: during }),
       follow: async (found, { configs }) => {
         if (!this.#share?.leads) return
         await this.#follower?.topics(found)

@@ -84,6 +84,10 @@ export class Ownership implements AsyncDisposable {
   get holds(): boolean {
     return this.#membership.holds
   }
+  /** Throws DISCONNECTED where it may not: what others own must not be overwritten by one who wakes late. */
+  check(): void {
+    if (!this.holds) throw new KmigError('DISCONNECTED', `this process owns no partition: ${this.why}`)
+  }
   /** Why it may not. */
   get why(): string {
     return this.#membership.tenure?.lease.why ?? 'it is no member'

@@ -136,7 +136,7 @@ export const planTopics = async ({
   return [...found, ...unseen].map(meta => {
     const { name, topicId, partitions } = meta
     const why = denied.get(name)
-    const known = state?.topic(name)
+    const before = state?.topic(name)
     const sourceReplicationFactor = partitions[0]?.replicas.length ?? 1
     const replicationFactor = Math.min(sourceReplicationFactor, target.brokers.size)
     const there = theirs.get(name)
@@ -144,13 +144,20 @@ export const planTopics = async ({
       const end = targetEnds.get(`${name}-${partition}`)?.offset
       return end === undefined ? undefined : Offset(end)
     }
+    const verdict =
+      why === undefined
+        ? judge(meta, there?.error === 0 ? there : undefined, before, copied, {
+            sync,
+            cutover: state?.cutover,
+          })
+        : { ...refuse(why), denied: true as const }
+    // of what is copied anew nothing counts that was remembered
+    const known = isAnew(verdict.action) ? undefined : before
     return {
       topic: name,
       sourceId: topicId,
       targetId: there?.error === 0 ? there.topicId : undefined,
-      ...(why === undefined
-        ? judge(meta, there?.error === 0 ? there : undefined, known, copied, sync)
-        : { ...refuse(why), denied: true as const }),
+      ...verdict,
       replicationFactor,
       sourceReplicationFactor,
       configs: planConfigs({
@@ -214,6 +221,9 @@ const partitionsOf = (topics: readonly TopicMetadata[], timestamp: bigint) =>
     partitions.map(({ partition }) => ({ topic: name, partition, timestamp })),
   )
 
+/** A topic that the mirror has not copied yet, or whose copy the operator has deleted. */
+export const isAnew = (action: TopicPlan['action']): boolean => action === 'create' || action === 'adopt'
+
 type Verdict = Pick<TopicPlan, 'action' | 'why'>
 const refuse = (why: string): Verdict => ({ action: 'refuse', why })
 
@@ -225,17 +235,16 @@ const judge = (
   target: TopicMetadata | undefined,
   known: TopicState | undefined,
   copied: (partition: number) => Offset | undefined,
-  sync: readonly Sync[] | undefined,
+  { sync, cutover }: Pick<PlanOptions, 'sync'> & { cutover: CutoverState | undefined },
 ): Verdict => {
   if (!target) {
-    if (!known && sync && !sync.includes('topics')) return refuse(NOT_MADE)
-    return known
-      ? refuse('this mirror made it on the target, and it is gone there')
-      : { action: 'create', why: undefined }
+    if (known && cutover) return refuse('this mirror made it on the target, and it is gone there')
+    return sync && !sync.includes('topics') ? refuse(NOT_MADE) : { action: 'create', why: undefined }
   }
-  if (known) {
-    if (known.targetId !== target.topicId)
-      return refuse('it was deleted and made again on the target by somebody else')
+  const made = known?.targetId === target.topicId
+  if (known && !made && (cutover || target.partitions.some(({ partition }) => copied(partition) !== 0n)))
+    return refuse('it was deleted and made again on the target by somebody else')
+  if (known && made) {
     if (known.sourceId !== source.topicId)
       return refuse('it was deleted and made again on the source: the copy is of the topic before')
     return judgeGrowth(source, target, known, copied)

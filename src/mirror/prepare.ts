@@ -13,7 +13,7 @@ import { type During, inFlight, KmigError, sleep } from '../kit/index.ts'
 import { StateTopic } from '../offsets/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs, keepLimit, LIMIT } from './follow-configs.ts'
-import { type MirrorPlan, NOT_MADE, type TopicPlan } from './plan.ts'
+import { isAnew, type MirrorPlan, NOT_MADE, type TopicPlan } from './plan.ts'
 import { type Identity, MirrorState, type TopicState } from './state.ts'
 
 /** Offsets of padding that take about ten minutes. */
@@ -226,6 +226,15 @@ export const prepareTopics = async ({
     const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
     states.set(topic, { sourceId, targetId: id, starts, translated, final, held })
   }
+  const anew = topics.filter(({ action }) => isAnew(action))
+  for (const { topic } of anew)
+    if (state.topic(topic))
+      on?.({
+        kind: 'warning',
+        where: topic,
+        text: 'its copy is gone from the target: it is copied anew, from its log start on the source',
+      })
+  await state.forget(new Set(anew.map(({ topic }) => topic)), { signal })
   await state.setTopics(states, { signal })
   return states
 }

@@ -112,7 +112,7 @@ export class Sharing {
     await this.#loop
     const { ownership, lanes } = this.#o
     if (!ownership.holds) return
-    await this.#release(lanes.filter(lane => lane.flying === 0))
+    await this.#release(lanes.filter(lane => lane.drained))
     try {
       await ownership.leave({ signal: AbortSignal.timeout(RELEASE_MS) })
     } catch {

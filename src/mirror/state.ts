@@ -63,6 +63,9 @@ const gapsState = z.array(z.object({ from: offset, to: offset, at: z.string() })
 const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
 
+/** Keys that are followed by `topic-partition`. */
+const PER_PARTITION = ['start/', 'anchor/', 'shifts/', 'lost/', 'map/']
+
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
 
@@ -162,13 +165,27 @@ export class MirrorState {
     await this.#topic.put([['cutover', value]], during)
   }
   async setTopics(topics: ReadonlyMap<string, TopicState>, during: During): Promise<void> {
-    const entries = [...topics].flatMap(([name, value]) => {
-      const known = this.topic(name)
-      const anew = known !== undefined && known.targetId !== value.targetId
-      const moved = anew ? value.starts.map((_, i) => [`start/${name}-${i}`, null] as const) : []
-      return [...moved, [`topic/${name}`, text(value)] as const]
-    })
+    const entries = [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const)
     await this.#topic.put(entries, during)
+  }
+  /** Takes out all that is kept of these topics and their partitions: their copies are gone. */
+  async forget(topics: ReadonlySet<string>, during: During): Promise<void> {
+    // the topic first: what is left if the rest does not get so far belongs to no topic then, and is forgotten next time
+    const known = [...topics].filter(name => this.#topic.get(`topic/${name}`) !== undefined)
+    const parts =
+      topics.size === 0
+        ? []
+        : PER_PARTITION.flatMap(prefix =>
+            [...this.#topic.under(prefix)].flatMap(([rest]) => {
+              const where = rest.split('/')[0] ?? ''
+              return topics.has(where.slice(0, where.lastIndexOf('-'))) ? [`${prefix}${rest}`] : []
+            }),
+          )
+    const keys = [...known.map(name => `topic/${name}`), ...parts]
+    await this.#topic.put(
+      keys.map(key => [key, null] as const),
+      during,
+    )
   }
   /** Keeps where padding ends now. A key of its own: whoever copies the partition writes it, another process the topic. */
   async setStarts(moved: readonly { where: string; start: Offset }[], during: During): Promise<void> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { alterTopicConfigs, createTopics, deleteTopics, kafkaJs } from '../../src/kafka/index.ts'
 import { messageOf, sleep } from '../../src/kit/index.ts'
 import { exitOf } from '../../src/mirror/index.ts'
-import { MirrorWorld, recordsOf, seeded } from '../mirror-world.ts'
+import { committedOf, MirrorWorld, recordsOf, seeded, transactions } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { logOf } from '../wire-log.ts'
 
@@ -181,6 +181,52 @@ servers('kmig mirror and the topics that it meets', () => {
         await expect(world.mirror(topic, [topic])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' })
       })
     }
+  })
+
+  describe('a topic whose copy is deleted on the target is copied anew by the next start, as errors advise', () => {
+    const anew = async (topic: string, offsets: 'auto' | 'translated') => {
+      const before = world.events.length
+      const report = await world.mirror(topic, [topic], { offsets })
+      expect(report.partitions.map(({ stopped }) => stopped)).toEqual([undefined])
+      expect(exitOf(report)).toBe(0)
+      expect(world.events.slice(before)).toContainEqual(
+        expect.objectContaining({ kind: 'warning', where: topic, text: expect.stringContaining('anew') }),
+      )
+      const [theirs, ours] = [await committedOf(world.old, topic, 0), await recordsOf(world.next, topic, 0)]
+      expect(theirs.length).toBeGreaterThan(10)
+      expect(ours.map(({ seen }) => seen)).toEqual(theirs.map(({ seen }) => seen))
+      if (offsets === 'auto') expect(ours).toEqual(theirs)
+    }
+    for (const offsets of ['auto', 'translated'] as const) {
+      test(`after a foreign write, over holes and padding (--offsets ${offsets})`, async () => {
+        const topic = `anew-${offsets}-1`
+        await world.fill(topic, { batches: 20, records: 5, size: 20 })
+        await world.old.deleteRecords([{ topic, partition: 0, offset: 30n }])
+        await transactions(world, topic, { rounds: 8 })
+        expect(exitOf(await world.mirror(topic, [topic], { offsets }))).toBe(0)
+        await world.write(world.next, topic, [{ value: Buffer.from('foreign') }])
+        await world.more(topic, 0, { batches: 2 })
+        const struck = await world.mirror(topic, [topic], { offsets })
+        expect(struck.partitions[0]?.stopped?.code).toBe('FOREIGN_WRITE')
+        await world.old.deleteRecords([{ topic, partition: 0, offset: 50n }])
+        await deleteTopics(world.next, [topic])
+        await anew(topic, offsets)
+        expect(exitOf(await world.mirror(topic, [topic], { offsets }))).toBe(0)
+      })
+    }
+
+    test('after the topic was made again on the source', async () => {
+      const topic = 'anew-source'
+      await world.fill(topic, { batches: 10, records: 5, size: 20 })
+      await mirrored(topic)
+      await deleteTopics(world.old, [topic])
+      const again = () => createTopics(world.old, [{ name: topic, partitions: 1, replicationFactor: 1 }])
+      while (!(await again().then(() => true, ifMarked))) await sleep(20)
+      await world.more(topic, 0, { batches: 7, records: 3, size: 10 })
+      await expect(world.mirror(topic, [topic])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY' })
+      await deleteTopics(world.next, [topic])
+      await anew(topic, 'auto')
+    })
   })
 
   describe('a source whose log start moves', () => {
