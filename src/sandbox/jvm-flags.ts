@@ -33,14 +33,29 @@ export type JavaCommand = {
 }
 
 /** The command line up to the main class; its arguments follow. */
-export const javaCommand = ({ java, jars, main, profile, more }: JavaCommand): [string, ...string[]] => [
+export const javaCommand = ({ java, jars, main, profile, more }: JavaCommand): [string, ...string[]] =>
+  programCommand({
+    java,
+    jars,
+    main: MAINS[main],
+    profile: TOOLS.includes(main) ? 'fast' : profile,
+    more: [...(main === 'zookeeper' || main === 'ensemble' ? ZOOKEEPER : []), ...more],
+  })
+
+/** The same for a main class that is none of the sandbox's servers. */
+export const programCommand = ({
   java,
-  ...FLAGS[TOOLS.includes(main) ? 'fast' : profile],
+  jars,
+  main,
+  profile,
+  more,
+}: Omit<JavaCommand, 'main'> & { main: string }): [string, ...string[]] => [
+  java,
+  ...FLAGS[profile],
   '-Djava.awt.headless=true',
   ...LOGGER,
-  ...(main === 'zookeeper' || main === 'ensemble' ? ZOOKEEPER : []),
   ...more,
   '-cp',
   jars.join(':'),
-  MAINS[main],
+  main,
 ]

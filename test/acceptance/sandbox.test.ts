@@ -3,9 +3,10 @@ import { connect } from 'node:net'
 import { Kafka, KafkaJSProtocolError, logLevel } from 'kafkajs'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { retry, startOf } from '../../src/kit/index.ts'
-import { Sandbox, type SandboxCluster, type Spec } from '../../src/sandbox/index.ts'
+import { Sandbox, type SandboxCluster, type Spec, startProgram } from '../../src/sandbox/index.ts'
 import { linesOf } from '../lines-of.ts'
 import { NEW, OLD, pair, sandboxOptions, servers } from '../sandbox-helper.ts'
+import { temporary } from '../temporary.ts'
 
 const client = (cluster: SandboxCluster, listener: 'plaintext' | 'link' = 'plaintext') =>
   new Kafka({
@@ -79,6 +80,18 @@ servers('the sandbox', () => {
     }
     expect(gone(pids)).toBe(true)
     expect(existsSync(directory)).toBe(false)
+  })
+
+  test('a program that is no server runs on jars of its own, its output in a log beside it', async () => {
+    const directory = temporary()
+    const coordinates = ['org.apache.kafka:kafka_2.13:4.3.1', 'org.slf4j:slf4j-simple:1.7.36']
+    const run = { name: 'broker-4.3.1', coordinates, profile: 'fast', directory } as const
+    const main = 'kafka.tools.StorageTool'
+    await using good = await startProgram({ ...run, main, args: ['random-uuid'] }, sandboxOptions())
+    expect(await good.exited).toBe(0)
+    expect(readFileSync(`${directory}/broker-4.3.1.log`, 'utf8')).toMatch(/^[\w-]{22}$/m)
+    await using bad = await startProgram({ ...run, main: 'no.such.Main', args: [] }, sandboxOptions())
+    expect(await bad.exited).toBe(1)
   })
 
   test('a cluster ends with a process that is killed by SIGKILL', async () => {

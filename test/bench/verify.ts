@@ -5,8 +5,8 @@ import { Cluster, deleteTopics } from '../../src/kafka/index.ts'
 import { formatBytes, formatCount, parseBootstrap } from '../../src/kit/index.ts'
 import { Sandbox } from '../../src/sandbox/index.ts'
 import { NEW, OLD, sandboxOptions } from '../sandbox-helper.ts'
+import { CASES, type Case, fill, recordsOf } from './cases.ts'
 import { median, memoryDirectory, run, type Taken, table } from './measure.ts'
-import { CASES, type Case, fill } from './mirror.ts'
 
 type Report = {
   verdict: string
@@ -34,8 +34,9 @@ export const bench = async (args: readonly string[]): Promise<void> => {
   await using next = await Cluster.open({ bootstrap: parseBootstrap(to) })
   const rows = [['case', 'copy s', 'verify s', 'of mirror', 'MB/s a side', 'CPU s', 'RSS', 'unopened']]
   for (const each of CASES.filter(({ topic }) => named.length === 0 || named.includes(topic))) {
-    await fill(old, each, records)
-    rows.push(await measure(each, { from, to, records }))
+    const count = recordsOf(each, records)
+    await fill(old, each, count)
+    rows.push(await measure(each, { from, to, records: count }))
     await deleteTopics(old, [each.topic])
     await deleteTopics(next, [each.topic])
   }
