@@ -7,7 +7,7 @@ import {
   readDirectory,
   yamlDirectory,
 } from '../discovery/index.ts'
-import type { ClusterAddress } from '../kafka/index.ts'
+import { type ClusterAddress, partitionOf } from '../kafka/index.ts'
 import {
   bug,
   type During,
@@ -25,7 +25,7 @@ import { livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
 import type { Ports } from './ports.ts'
-import { type CutoverReport, makeReport, placeOf } from './report.ts'
+import { type CutoverReport, makeReport } from './report.ts'
 import { listRuns, Run, type RunRecord, type RunSide, type RunSubject } from './run-directory.ts'
 import { isEnd, type StateName } from './states.ts'
 import { LEAST_WINDOW_MS } from './still.ts'
@@ -220,7 +220,7 @@ export class Cutover implements AsyncDisposable {
 
   async #report(run: RunRecord, { already }: { already: boolean }): Promise<CutoverReport> {
     if (run.last?.at !== 'switched') throw bug(`run ${run.id} ended as ${run.last?.at}`)
-    const wheres = Object.keys(run.last.cut).map(placeOf)
+    const wheres = Object.keys(run.last.cut).map(partitionOf)
     const { mirror } = this
     // After the switch, and again at each later start, so that a kill in between is made good.
     const commit = this.#options.git

@@ -1,4 +1,5 @@
 import type { Committed } from '../discovery/index.ts'
+import { partitionOf } from '../kafka/index.ts'
 import { bug } from '../kit/index.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
@@ -69,7 +70,7 @@ export const makeReport = ({
     discovery: plan.root,
     files: plan.files.map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
     partitions: Object.entries(cut).map(([where, end]) => ({
-      ...placeOf(where),
+      ...partitionOf(where),
       cut: end,
       old: old.get(where)?.leo.toString(),
       new: next.get(where)?.leo.toString(),
@@ -89,11 +90,6 @@ export const timingsOf = (states: readonly StateLine[]): CutoverReport['timings'
     at: new Date(atMs).toISOString(),
     ms: Math.max(0, (states[i + 1]?.atMs ?? atMs) - atMs),
   }))
-
-export const placeOf = (where: string): { topic: string; partition: number } => {
-  const dash = where.lastIndexOf('-')
-  return { topic: where.slice(0, dash), partition: Number(where.slice(dash + 1)) }
-}
 
 /** The state of a run for people: what it means, and what can be done. */
 export const meaningOf = (state: State | undefined): string => {

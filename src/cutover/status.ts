@@ -1,4 +1,5 @@
-import { meaningOf, placeOf, timingsOf } from './report.ts'
+import { partitionOf } from '../kafka/index.ts'
+import { meaningOf, timingsOf } from './report.ts'
 import { findRun, listRuns } from './run-directory.ts'
 import type { StateName } from './states.ts'
 
@@ -38,7 +39,7 @@ export const cutoverStatus = ({
     files: (last?.plan.files ?? []).map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
     partitions:
       last && 'cut' in last
-        ? Object.entries(last.cut).map(([where, cut]) => ({ ...placeOf(where), cut }))
+        ? Object.entries(last.cut).map(([where, cut]) => ({ ...partitionOf(where), cut }))
         : [],
     timings: timingsOf(states),
     runs: listRuns(stateDir).map(each => ({ run: each.id, state: each.last?.at ?? 'empty' })),

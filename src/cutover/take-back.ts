@@ -1,10 +1,9 @@
-import type { ClusterAddress } from '../kafka/index.ts'
+import { type ClusterAddress, partitionOf } from '../kafka/index.ts'
 import { type During, LockFile, onAbort, parseBootstrap } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
 import { lockOf } from './cutover.ts'
 import type { CutoverEvent } from './events.ts'
 import { livePorts } from './live.ts'
-import { placeOf } from './report.ts'
 import { type RolledBack, rollBack } from './rollback.ts'
 import { findRun, Run, type RunHeader } from './run-directory.ts'
 
@@ -38,7 +37,7 @@ export const takeBack = async ({
 }: TakeBackOptions): Promise<RollbackReport> => {
   const record = findRun(stateDir, id)
   const { header, directory, last } = record
-  const cut = last && 'cut' in last ? Object.keys(last.cut).map(placeOf) : []
+  const cut = last && 'cut' in last ? Object.keys(last.cut).map(partitionOf) : []
   const life = new AbortController()
   using _ = onAbort(signal, reason => life.abort(reason))
   const during = { signal: life.signal }

@@ -1,7 +1,7 @@
 import { backoffMs, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import type { Connection } from './connection.ts'
 import { brokerError, ERROR, isRetriable, kafkaErrorOf } from './errors.ts'
-import { type Leader, partitionKey, type TopicMetadata } from './routes.ts'
+import { type Leader, partitionKey, partitionOf, type TopicMetadata } from './routes.ts'
 
 /** What the fan-out needs of a cluster. */
 export type Leaders = {
@@ -141,12 +141,7 @@ const askOne = async <A extends Ask, R>(
 const named = (errorCode: number, { what, needs }: Question, key: string): KmigError =>
   errorCode === ERROR.UNKNOWN_TOPIC_OR_PARTITION
     ? new KmigError('TOPIC_MISSING', `${what} of ${key}: the broker knows no such topic or partition`)
-    : brokerError(
-        errorCode,
-        `${what} of ${key}`,
-        null,
-        `${needs} on topic ${key.slice(0, key.lastIndexOf('-'))}`,
-      )
+    : brokerError(errorCode, `${what} of ${key}`, null, `${needs} on topic ${partitionOf(key).topic}`)
 
 export type Tolerance = {
   /** Told of each partition that it can't be had of; without it the first such error is thrown. */

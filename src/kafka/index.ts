@@ -50,6 +50,12 @@ export { type Member, Membership, type MembershipOptions, type Tenure } from './
 export * from './messages/index.ts'
 export { listQuotas, type Quota, type QuotaEntity, quotaKey, setQuotas } from './quotas.ts'
 export * from './records/index.ts'
-export { type Leader, type PartitionMetadata, partitionKey, type TopicMetadata } from './routes.ts'
+export {
+  type Leader,
+  type PartitionMetadata,
+  partitionKey,
+  partitionOf,
+  type TopicMetadata,
+} from './routes.ts'
 export { listScramUsers, type ScramUser } from './scram-users.ts'
 export { createPartitions, createTopics, deleteTopics, type NewTopic } from './topics.ts'

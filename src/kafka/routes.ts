@@ -26,6 +26,11 @@ type TopicRoutes = { topicId: string; leaders: Map<number, Leader> }
 
 /** Name of a partition in maps and messages, as Kafka's own TopicPartition prints it. */
 export const partitionKey = (topic: string, partition: number): string => `${topic}-${partition}`
+/** The other way: a topic's name may hold dashes, a partition's number does not. */
+export const partitionOf = (key: string): { topic: string; partition: number } => {
+  const dash = key.lastIndexOf('-')
+  return { topic: key.slice(0, dash), partition: Number(key.slice(dash + 1)) }
+}
 
 /**
  * Who leads what, as far as is known. A broker that lags behind may answer with an old leader: an epoch lower than seen is

@@ -87,11 +87,8 @@ const copiesOf = async (
   { signal }: During,
 ): Promise<Copy[]> => {
   const made = topics.flatMap(topic => {
-    const known = state.topic(topic)
-    return (known?.starts ?? []).map((start, partition) => {
-      const beginning = { translated: known?.translated.includes(partition) ?? false, start }
-      return { topic, partition, start, ...state.map(partitionKey(topic, partition), beginning) }
-    })
+    const starts = state.topic(topic)?.starts ?? []
+    return starts.map((start, partition) => ({ topic, partition, start, ...state.map(topic, partition) }))
   })
   const asks = made.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST }))
   const ends = await target.listOffsets(asks, { signal, refused: () => {} })

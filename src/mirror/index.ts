@@ -13,5 +13,5 @@ export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } fro
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
 export { runMirror } from './run.ts'
 export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
-export { type CutoverState, MirrorState } from './state.ts'
+export { type CutoverState, MirrorState, producerIdsOf } from './state.ts'
 export { eventText, planText, progressOf, reportText } from './text.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Entry, releaseOf } from '../inventory/index.ts'
-import { alterTopicConfigs, type Cluster, FramePool } from '../kafka/index.ts'
+import { alterTopicConfigs, type Cluster, FramePool, partitionOf } from '../kafka/index.ts'
 import { bug, type During, LockFile, messageOf } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
@@ -20,7 +20,7 @@ import { metricsOf, serveMetrics } from './metrics.ts'
 import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
-import { Ownership, partsOf, type Share } from './ownership.ts'
+import { Ownership, type Share } from './ownership.ts'
 import { isAnew, type MirrorPlan, planTopics, type TopicPlan, topicChooser } from './plan.ts'
 import { awaitPrepared, holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
@@ -172,7 +172,7 @@ export class Mirror implements AsyncDisposable {
   /** Makes the lanes of a share; who leads makes the topics first, the others wait until that is done. */
   async #takeOn(share: Share, ownership: Ownership, during: During): Promise<Lane[]> {
     this.#share = share
-    const parts = share.wheres.map(partsOf)
+    const parts = share.wheres.map(partitionOf)
     const state = share.leads
       ? await this.#lead(ownership)
       : await awaitPrepared({ target: this.target, name: this.name, parts, ...during })
@@ -184,7 +184,7 @@ export class Mirror implements AsyncDisposable {
       const before = mine.get(where)
       if (before && share.unbroken) return before
       const stray = share.heldBy(where) === undefined ? undefined : strayUntil
-      const { topic, partition } = partsOf(where)
+      const { topic, partition } = partitionOf(where)
       return this.#lane(topic, partition, { counts: before?.counts, strayUntil: stray })
     })
   }
@@ -260,7 +260,7 @@ export class Mirror implements AsyncDisposable {
       chosen: topicChooser(this.#options),
       persist: async (lanes, during) => await ours()?.setAnchors(lanes, { signal: during }),
       persistMaps: async (lanes, during) => await ours()?.setMaps(lanes, { signal: during }),
-      persistStarts: (lanes, during) => this.#keepStarts(lanes, { signal: during }),
+      persistStarts: async (lanes, during) => await ours()?.setStarts(lanes, { signal: during }),
       acceptedGaps: acceptedGaps(this.#options.acceptGaps),
       persistGap: async ({ where }, gap, during) => await ours()?.addGap(where, gap, { signal: during }),
       follow: async (found, { configs }) => {
@@ -273,13 +273,6 @@ export class Mirror implements AsyncDisposable {
       owns: () => ownership.holds,
       on: this.#options.on,
     })
-  }
-
-  async #keepStarts(lanes: readonly Lane[], during: During): Promise<void> {
-    const moved = lanes.flatMap(({ where, phase }) =>
-      phase.at === 'moving' ? [{ where, start: phase.to }] : [],
-    )
-    if (moved.length > 0) await this.#state?.setStarts(moved, during)
   }
 
   /** Ends of the source's partitions now, by `topic-partition`. */

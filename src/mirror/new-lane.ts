@@ -18,9 +18,7 @@ export type NewLane = {
 /** A lane as it was left: where it stood, and its map. */
 export const newLane = ({ topic, partition, state, identity, before, options }: NewLane): Lane => {
   const where = `${topic}-${partition}`
-  const now = state.topic(topic)
-  const start = now?.starts[partition] ?? Offset(0n)
-  const translated = now?.translated.includes(partition) ?? false
+  const start = state.topic(topic)?.starts[partition] ?? Offset(0n)
   const anchor = state.anchor(where) ?? { offset: Offset(0n), ordinal: 0n, epoch: -1, source: -1 }
   const lane = new Lane({
     topic,
@@ -28,7 +26,7 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     start,
     anchor,
     producer: { id: identity.producerId, epoch: identity.producerEpoch },
-    ...state.map(where, { translated, start }),
+    ...state.map(topic, partition),
     ...before,
     policy: options.offsets,
     fillingLimitMs: options.fillingLimitMs,

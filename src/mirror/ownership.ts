@@ -207,9 +207,3 @@ const instanceOf = (stateDir: string): string => {
   const host = hostname().replaceAll(/[^\w.-]/g, '_')
   return `${host.slice(0, 100)}-${readFileSync(file, 'utf8').trim()}`
 }
-
-/** `topic-partition`, taken apart. */
-export const partsOf = (where: string): { topic: string; partition: number } => {
-  const at = where.lastIndexOf('-')
-  return { topic: where.slice(0, at), partition: Number(where.slice(at + 1)) }
-}

@@ -3,6 +3,7 @@ import { KmigError, Offset } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
 import { strangeWrite } from './lane-errors.ts'
 import type { Settled } from './lane-shape.ts'
+import type { ProducerIds } from './state.ts'
 import { Trail } from './trail.ts'
 
 const PART_BYTES = 4 << 20
@@ -19,9 +20,6 @@ export type ReadBack = {
   first: bigint
   signal: AbortSignal
 }
-
-/** What the mirror writes with: data, and control records that fill holes. */
-export type ProducerIds = { data: ReadonlySet<bigint>; control: ReadonlySet<bigint> }
 
 /**
  * Reads every batch header of a target partition in [from, to): data only from our producer, each sequence the one that

@@ -3,7 +3,8 @@ import { type During, inFlight, isKmigError, KmigError, messageOf, Offset, sleep
 import type { MirrorEvent } from './events.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import type { Lane } from './lane.ts'
-import { type ProducerIds, readBack } from './read-back.ts'
+import { readBack } from './read-back.ts'
+import type { ProducerIds } from './state.ts'
 
 export type SettleOptions = During<MirrorEvent> & {
   target: Cluster

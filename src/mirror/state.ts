@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { partitionKey, partitionOf } from '../kafka/index.ts'
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/index.ts'
 import type { LostGap } from './gaps.ts'
@@ -25,6 +26,12 @@ const identity = z.object({
   formerControlIds: z.array(whole.transform(BigInt)).default([]),
 })
 export type Identity = z.output<typeof identity>
+
+/** What a mirror writes with, and has ever written with: data, and control records that fill holes. */
+export type ProducerIds = { data: ReadonlySet<bigint>; control: ReadonlySet<bigint> }
+export const producerIdsOf = ({ producerId, controlProducerId, formerControlIds }: Identity): ProducerIds => {
+  return { data: new Set([producerId]), control: new Set([controlProducerId, ...formerControlIds]) }
+}
 
 /**
  * A topic that this mirror made. `starts`: the source's log start that each partition was padded up to, but for those in
@@ -77,6 +84,8 @@ const anchorOf = ({ anchor, map, sourceEpochs }: Lane): unknown => {
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
 export class MirrorState {
   readonly #topic: StateTopic
+  /** As they were read last, until anything is written: a topic is asked for once for each of its partitions. */
+  readonly #topics = new Map<string, TopicState>()
   constructor(topic: StateTopic) {
     this.#topic = topic
   }
@@ -84,6 +93,14 @@ export class MirrorState {
   /** Reads what other processes of this mirror have written since. */
   async refresh(during: During): Promise<void> {
     await this.#topic.refresh(during)
+    this.#topics.clear()
+  }
+  async #put(entries: readonly (readonly [string, unknown])[], during: During): Promise<void> {
+    try {
+      await this.#topic.put(entries, during)
+    } finally {
+      this.#topics.clear()
+    }
   }
 
   get identity(): Identity | undefined {
@@ -93,10 +110,13 @@ export class MirrorState {
     return this.#read('cutover', cutoverState)
   }
   topic(name: string): TopicState | undefined {
-    const known = this.#read(`topic/${name}`, topicState)
-    if (!known) return undefined
+    const before = this.#topics.get(name)
+    const known = before ?? this.#read(`topic/${name}`, topicState)
+    if (before || !known) return before
     const starts = known.starts.map((start, i) => this.#read(`start/${name}-${i}`, offset) ?? start)
-    return { ...known, starts }
+    const now = { ...known, starts }
+    this.#topics.set(name, now)
+    return now
   }
   get topicNames(): string[] {
     return [...this.#topic.under('topic/')].map(([name]) => name)
@@ -112,7 +132,7 @@ export class MirrorState {
   async addGap(where: string, { from, to }: LostGap, during: During): Promise<void> {
     const known = this.gaps(where).filter(each => each.from !== from)
     const all = [...known, { from, to, at: new Date().toISOString() }]
-    await this.#topic.put([[`lost/${where}`, text(all)]], during)
+    await this.#put([[`lost/${where}`, text(all)]], during)
   }
 
   /** Where a partition's records stand elsewhere, and why; undefined if they never did. */
@@ -120,8 +140,14 @@ export class MirrorState {
     const kept = this.#read(`shifts/${where}`, shiftsState)
     return kept && kept.shifts.length > 0 ? kept : undefined
   }
-  /** What is kept of a partition's holes and shifts. */
-  map(where: string, beginning: Beginning): { map: OffsetMap; why: string | undefined } {
+  /** What is kept of a partition's holes and shifts; `map` begins where the topic's state says. */
+  map(topic: string, partition: number): { map: OffsetMap; why: string | undefined } {
+    const where = partitionKey(topic, partition)
+    const made = this.topic(topic)
+    const beginning: Beginning = {
+      translated: made?.translated.includes(partition) ?? false,
+      start: made?.starts[partition] ?? Offset(0n),
+    }
     const texts: string[] = []
     for (let text: string | undefined; ; texts.push(text)) {
       text = this.#read(`map/${where}/${texts.length}`, z.string())
@@ -147,7 +173,7 @@ export class MirrorState {
       return [{ unkept, entries: [...texts, ...(shifts ? [shifts] : [])] }]
     })
     try {
-      await this.#topic.put(
+      await this.#put(
         parts.flatMap(({ entries }) => entries),
         during,
       )
@@ -159,14 +185,14 @@ export class MirrorState {
   }
 
   async setIdentity(value: Identity, during: During): Promise<void> {
-    await this.#topic.put([['mirror', text(value)]], during)
+    await this.#put([['mirror', text(value)]], during)
   }
   async setCutover(value: CutoverState | null, during: During): Promise<void> {
-    await this.#topic.put([['cutover', value]], during)
+    await this.#put([['cutover', value]], during)
   }
   async setTopics(topics: ReadonlyMap<string, TopicState>, during: During): Promise<void> {
     const entries = [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const)
-    await this.#topic.put(entries, during)
+    await this.#put(entries, during)
   }
   /** Takes out all that is kept of these topics and their partitions: their copies are gone. */
   async forget(topics: ReadonlySet<string>, during: During): Promise<void> {
@@ -178,25 +204,25 @@ export class MirrorState {
         : PER_PARTITION.flatMap(prefix =>
             [...this.#topic.under(prefix)].flatMap(([rest]) => {
               const where = rest.split('/')[0] ?? ''
-              return topics.has(where.slice(0, where.lastIndexOf('-'))) ? [`${prefix}${rest}`] : []
+              return topics.has(partitionOf(where).topic) ? [`${prefix}${rest}`] : []
             }),
           )
     const keys = [...known.map(name => `topic/${name}`), ...parts]
-    await this.#topic.put(
+    await this.#put(
       keys.map(key => [key, null] as const),
       during,
     )
   }
   /** Keeps where padding ends now. A key of its own: whoever copies the partition writes it, another process the topic. */
-  async setStarts(moved: readonly { where: string; start: Offset }[], during: During): Promise<void> {
-    await this.#topic.put(
-      moved.map(({ where, start }) => [`start/${where}`, text(start)] as const),
-      during,
+  async setStarts(lanes: readonly Lane[], during: During): Promise<void> {
+    const entries = lanes.flatMap(({ where, phase }) =>
+      phase.at === 'moving' ? [[`start/${where}`, text(phase.to)] as const] : [],
     )
+    if (entries.length > 0) await this.#put(entries, during)
   }
   async setAnchors(lanes: readonly Lane[], during: During): Promise<void> {
     const entries = lanes.map(lane => [`anchor/${lane.where}`, anchorOf(lane)] as const)
-    if (entries.length > 0) await this.#topic.put(entries, during)
+    if (entries.length > 0) await this.#put(entries, during)
   }
   #read<T extends z.ZodType>(key: string, schema: T): z.output<T> | undefined {
     const value = this.#topic.get(key)

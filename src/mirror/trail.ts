@@ -2,7 +2,7 @@ import { ATTRIBUTE, type BatchHeader, sequenceOf } from '../kafka/index.ts'
 import { Offset } from '../kit/index.ts'
 import type { OffsetMap, Shift } from '../offsets/index.ts'
 import type { Settled } from './lane-shape.ts'
-import type { ProducerIds } from './read-back.ts'
+import type { ProducerIds } from './state.ts'
 
 /** Follows the batch headers of a target partition, and compares them with what the map says. */
 export class Trail {

@@ -1,6 +1,6 @@
 import type { Cluster } from '../kafka/index.ts'
-import { type During, Offset } from '../kit/index.ts'
-import { MirrorState } from '../mirror/index.ts'
+import type { During } from '../kit/index.ts'
+import { MirrorState, producerIdsOf } from '../mirror/index.ts'
 import { StateTopic } from '../offsets/index.ts'
 import { type Places, placesOf } from './places.ts'
 
@@ -27,20 +27,15 @@ export const knownMirror = async (
   const state = topic && new MirrorState(topic)
   const identity = state?.identity
   if (!state || !identity || identity.sourceClusterId !== source.clusterId) return undefined
+  const ids = producerIdsOf(identity)
   return {
     name,
-    producers: new Set([identity.producerId]),
-    control: new Set([identity.controlProducerId, ...identity.formerControlIds]),
+    producers: ids.data,
+    control: ids.control,
     state,
     cutOver: state.cutover !== undefined,
     places(topic, partition) {
-      const made = state.topic(topic)
-      if (!made) return undefined
-      const beginning = {
-        translated: made.translated.includes(partition),
-        start: made.starts[partition] ?? Offset(0n),
-      }
-      return placesOf(state.map(`${topic}-${partition}`, beginning).map)
+      return state.topic(topic) && placesOf(state.map(topic, partition).map)
     },
   }
 }

@@ -80,9 +80,8 @@ servers('kmig mirror over holes', () => {
     const kept = await StateTopic.read(world.next, mirror, { signal })
     const state = kept && new MirrorState(kept)
     const now = state?.topic(topic)
-    const translated = now?.translated.includes(partition) ?? false
     const start = now?.starts[partition] ?? Offset(0n)
-    const map = state?.map(`${topic}-${partition}`, { translated, start }).map
+    const map = state?.map(topic, partition).map
     const end = Offset((await world.ends(world.old, [topic])).get(`${topic}-${partition}`) ?? 0n)
     const targetEnd = (await world.ends(world.next, [topic])).get(`${topic}-${partition}`) ?? 0n
     for (let o: bigint = start, next = 0; o <= end; o++) {
