@@ -12,6 +12,7 @@ import {
 } from '../src/cli/index.ts'
 import { EXIT } from '../src/kit/index.ts'
 import {
+  CHOICES,
   eventText,
   exitOf,
   Mirror,
@@ -54,7 +55,7 @@ export default class MirrorCommand extends BaseCommand {
     ...groupFlags,
     ...nameFlag,
     ...paceFlags,
-    ...offsetFlags,
+    ...offsetFlags(CHOICES),
     'until-caught-up': Flags.boolean({ summary: 'end when the copy holds what the source holds' }),
     plan: Flags.boolean({
       summary: 'print what would be done and change nothing',

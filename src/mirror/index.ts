@@ -1,5 +1,5 @@
 export type { MirrorEvent, MirrorProgress } from './events.ts'
-export { FILLING_LIMIT_MS, OFFSETS, type OffsetsPolicy } from './filling.ts'
+export type { OffsetsPolicy } from './filling.ts'
 export { Mirror } from './mirror.ts'
 export {
   type GroupOffsetsReport,
@@ -8,7 +8,7 @@ export {
   translateOffsets,
 } from './offsets.ts'
 export { groupOffsetsText, translateData, translateText } from './offsets-text.ts'
-export type { MirrorOptions } from './options.ts'
+export { CHOICES, type MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
 export { runMirror } from './run.ts'

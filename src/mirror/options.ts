@@ -1,8 +1,8 @@
-import type { Sync } from '../inventory/index.ts'
+import { SYNC, SYNC_DEFAULT, type Sync } from '../inventory/index.ts'
 import type { Acl, ClusterAddress } from '../kafka/index.ts'
 import type { During, HostPort } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
-import type { OffsetsPolicy } from './filling.ts'
+import { FILLING_LIMIT_MS, OFFSETS, type OffsetsPolicy } from './filling.ts'
 
 /** What a mirror is of. */
 export type MirrorOptions = During<MirrorEvent> & {
@@ -42,3 +42,12 @@ export type MirrorOptions = During<MirrorEvent> & {
   /** Where metrics for Prometheus are served; default nowhere. */
   metrics?: HostPort | undefined
 }
+
+/** What can be chosen of how a mirror copies, and what is chosen where nobody says. */
+export const CHOICES = {
+  sync: SYNC,
+  syncDefault: SYNC_DEFAULT,
+  offsets: OFFSETS,
+  offsetsDefault: 'auto',
+  fillingLimitMs: FILLING_LIMIT_MS,
+} as const
