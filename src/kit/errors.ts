@@ -51,7 +51,6 @@ export const ERRORS = {
     exit: EXIT.loss,
     means: 'identical offsets were asked for, and can no longer be kept on a partition',
   },
-  OLD_FORMAT: { exit: EXIT.loss, means: 'a partition holds message sets older than record batch v2' },
   SOURCE_LOST: { exit: EXIT.loss, means: 'the source no longer has records that were not mirrored yet' },
   SOURCE_TRUNCATED: {
     exit: EXIT.loss,
