@@ -2,6 +2,17 @@ import { array, int8, int16, int32, nullableString, since, string, struct } from
 import { api } from '../api.ts'
 
 const LITERAL = 3
+const ACL = {
+  resourceType: int8,
+  name: string,
+  patternType: since(1, int8, LITERAL),
+  principal: string,
+  host: string,
+  operation: int8,
+  permission: int8,
+}
+/** Null matches anything. */
+const filter = struct({ ...ACL, name: nullableString, principal: nullableString, host: nullableString })
 
 /** The ACLs that match a filter; any broker answers. Error 54 where there is no authorizer. */
 export const DescribeAcls = api({
@@ -9,15 +20,7 @@ export const DescribeAcls = api({
   key: 29,
   versions: [1, 3],
   flexibleFrom: 2,
-  request: struct({
-    resourceType: int8,
-    name: nullableString,
-    patternType: since(1, int8, LITERAL),
-    principal: nullableString,
-    host: nullableString,
-    operation: int8,
-    permission: int8,
-  }),
+  request: filter,
   response: struct({
     throttleTimeMs: int32,
     errorCode: int16,
@@ -33,23 +36,13 @@ export const DescribeAcls = api({
   }),
 })
 
-const acl = struct({
-  resourceType: int8,
-  name: string,
-  patternType: since(1, int8, LITERAL),
-  principal: string,
-  host: string,
-  operation: int8,
-  permission: int8,
-})
-
 /** Makes ACLs; one result each, in order. One that is there already is made again without harm. */
 export const CreateAcls = api({
   name: 'CreateAcls',
   key: 30,
   versions: [1, 3],
   flexibleFrom: 2,
-  request: struct({ creations: array(acl) }),
+  request: struct({ creations: array(struct(ACL)) }),
   response: struct({
     throttleTimeMs: int32,
     results: array(struct({ errorCode: int16, errorMessage: nullableString })),
@@ -63,17 +56,7 @@ export const DeleteAcls = api({
   versions: [1, 3],
   flexibleFrom: 2,
   request: struct({
-    filters: array(
-      struct({
-        resourceType: int8,
-        name: nullableString,
-        patternType: since(1, int8, LITERAL),
-        principal: nullableString,
-        host: nullableString,
-        operation: int8,
-        permission: int8,
-      }),
-    ),
+    filters: array(filter),
   }),
   response: struct({
     throttleTimeMs: int32,
@@ -85,13 +68,7 @@ export const DeleteAcls = api({
           struct({
             errorCode: int16,
             errorMessage: nullableString,
-            resourceType: int8,
-            name: string,
-            patternType: since(1, int8, LITERAL),
-            principal: string,
-            host: string,
-            operation: int8,
-            permission: int8,
+            ...ACL,
           }),
         ),
       }),
