@@ -2,8 +2,9 @@ import type { Entry } from '../inventory/index.ts'
 import { EXIT, type Exit } from '../kit/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
+import type { LaneCounts } from './lane-shape.ts'
 
-export type PartitionReport = {
+export type PartitionReport = LaneCounts & {
   topic: string
   partition: number
   /** `identical`: every record has the offset it has on the source; `translated`: those from `translatedFrom` on have others. */
@@ -15,18 +16,9 @@ export type PartitionReport = {
   /** Every offset before this is on the target. */
   end: bigint
   sourceEnd: bigint | undefined
-  records: bigint
-  bytes: bigint
-  passed: number
-  merged: number
-  reencoded: number
-  padded: bigint
-  /** Holes that were filled with control records. */
-  filled: bigint
   /** Source offsets without a record, and stretches of offsets without a hole. */
   holes: bigint
   runs: number
-  doubts: number
   /** What the source lost before it was copied, and the operator accepted: source offsets from `from` on, before `to`. */
   gaps: { from: bigint; to: bigint }[]
   stopped: { code: string; message: string; try: readonly string[]; exit: Exit } | undefined

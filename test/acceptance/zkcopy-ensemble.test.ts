@@ -1,26 +1,13 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sleep } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster } from '../../src/sandbox/index.ts'
 import { type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
 import { parseConnectString } from '../../src/zookeeper/index.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
+import { modeOf } from '../zkcopy/block-and-copy.ts'
 import { content, Witness } from '../zkcopy/witness.ts'
 
 const NODES = [9, 10, 11]
-const modeOf = async (address: string): Promise<string | undefined> => {
-  const [host = '', port = ''] = address.split(':')
-  const socket = connect(Number(port), host)
-  let text = ''
-  socket.on('data', chunk => {
-    text += chunk
-  })
-  socket.on('error', () => {})
-  socket.on('connect', () => socket.write('srvr'))
-  await once(socket, 'close')
-  return /Mode: (\w+)/.exec(text)?.[1]
-}
 
 servers('zkcopy into an ensemble of three', () => {
   let sandbox: Sandbox

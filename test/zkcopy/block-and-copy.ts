@@ -171,7 +171,8 @@ const write = (session: ZkSession, znodes: number, signal: AbortSignal) => {
   return { ended, changes: () => changes }
 }
 
-const modeOf = async (address: string): Promise<string | undefined> => {
+/** What a ZooKeeper says it is: leader, follower, standalone; undefined while it says nothing. */
+export const modeOf = async (address: string): Promise<string | undefined> => {
   const [host = '', port = ''] = address.split(':')
   const socket = connect(Number(port), host)
   let text = ''
