@@ -1,7 +1,11 @@
 import { KmigError } from '../kit/index.ts'
 import {
   acceptsSession,
+  CODE,
+  childPath,
+  exists,
   formatConnectString,
+  getChildren,
   hasMultiRead,
   isWithin,
   type SessionEvent,
@@ -123,7 +127,8 @@ const refuseOverlap = async (from: End, to: End, options: OpenOptions): Promise<
       ),
     ),
   )
-  if (!known.includes(true)) return
+  const members = to.servers.filter((_, i) => known[i])
+  if (members.length === 0 || (await holdsAnother(from, { ...to, servers: members }, options))) return
   const [a, b] = [formatConnectString(from), formatConnectString(to)]
   const how =
     from.chroot === to.chroot
@@ -132,4 +137,32 @@ const refuseOverlap = async (from: End, to: End, options: OpenOptions): Promise<
   throw new KmigError('ZK_OVERLAP', `source ${a} and target ${b} ${how}`, {
     try: ['give a target on another ensemble, or a root that neither holds nor lies in the source'],
   })
+}
+
+/**
+ * Whether the target holds none, or another one, of a znode that the source has: then it is no member of the source's
+ * ensemble, whatever it says of a session. Ids of sessions count from the ms of a server's start after its machine's, and
+ * passwords are made of ids: servers of two ensembles that started in the same ms take each other's (source:
+ * SessionTrackerImpl.initializeNextSessionId, ZooKeeperServer.generatePasswd).
+ */
+const holdsAnother = async (from: End, to: End, options: OpenOptions): Promise<boolean> => {
+  await using a = await ZkSession.open(quiet(from, options))
+  await using b = await ZkSession.open(quiet(to, options))
+  await syncAll([a], { signal: options.signal })
+  const path = await witness(a, from.chroot)
+  const here = path && (await a.call(exists, { path }))
+  if (!here || here.code !== CODE.Ok) return false
+  await syncAll([b], { signal: options.signal })
+  const there = await b.call(exists, { path })
+  if (there.code === CODE.NoNode) return true
+  if (there.code !== CODE.Ok) return false
+  return here.value?.czxid !== there.value?.czxid || here.value?.ctimeMs !== there.value?.ctimeMs
+}
+
+/** A znode that was made by a transaction: a root is as old as its ensemble, and the same in each. */
+const witness = async (session: ZkSession, root: string): Promise<string | undefined> => {
+  if (root !== '/') return root
+  const names = await session.call(getChildren, { path: '/' })
+  const name = names.value?.find(one => one !== 'zookeeper')
+  return name && childPath('/', name)
 }

@@ -9,6 +9,7 @@ type FakeNode = {
   version: number
   aversion: number
   owner: bigint
+  czxid: bigint
   mzxid: bigint
 }
 /** What the server does with a request instead of answering it. */
@@ -80,9 +81,10 @@ export class FakeServer implements AsyncDisposable {
     return { host: '127.203.0.3', port: this.port }
   }
   put(path: string, data: string | null): void {
+    const czxid = ++this.#zxid
     this.nodes.set(path, {
       ...{ data: data === null ? null : Buffer.from(data), acl: OPEN_ACL },
-      ...{ version: 0, aversion: 0, owner: 0n, mzxid: ++this.#zxid },
+      ...{ version: 0, aversion: 0, owner: 0n, czxid, mzxid: czxid },
     })
   }
   /** Tells of a change (1 created, 2 deleted, 3 data) whoever watches the path or what is above it. */
@@ -326,7 +328,7 @@ export class FakeServer implements AsyncDisposable {
   }
 
   #stat(path: string, node: FakeNode, to: Writer): void {
-    to.int64(1n)
+    to.int64(node.czxid)
       .int64(node.mzxid)
       .int64(1n)
       .int64(BigInt(node.mzxid) * 1_000n)
