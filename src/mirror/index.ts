@@ -11,6 +11,17 @@ export { groupOffsetsText, translateData, translateText } from './offsets-text.t
 export { CHOICES, type MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
+export type {
+  Armed,
+  CutPoint,
+  CutPoints,
+  Drained,
+  DrainPoint,
+  ReverseLag,
+  ReverseOptions,
+  ReverseProblem,
+  Stranded,
+} from './reverse-shape.ts'
 export { runMirror } from './run.ts'
 export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
 export { type CutoverState, MirrorState, producerIdsOf } from './state.ts'
