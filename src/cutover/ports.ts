@@ -44,6 +44,36 @@ export type ClockPort = {
   sleep(ms: number): Promise<void>
 }
 
+/** Names of the files in `--hooks DIR`. */
+export const HOOKS = [
+  'pre-fence',
+  'fence',
+  'unfence',
+  'pre-switch',
+  'reload-clients',
+  'post-switch',
+  'rollback',
+] as const
+export type HookName = (typeof HOOKS)[number]
+
+/** A hook that was run. `writersLeft`: the number that its stdout told by `writers-left=N`. */
+export type HookRun = {
+  name: HookName
+  sha256: string
+  rc: number
+  ms: number
+  at: string
+  attempt: number
+  writersLeft?: number | undefined
+}
+
+/** The operator's programs. One that is not there is a step that is not needed. */
+export type HookPort = {
+  has(name: HookName): boolean
+  /** undefined: there is none. Throws HOOK_FAILED with the end of its stderr. */
+  run(name: HookName, about: { state: string; side: 'old' | 'new' }): Promise<HookRun | undefined>
+}
+
 /** The world as a cutover sees it; the same in tests with a made-up one. */
 export type Ports = {
   mirror: MirrorPort

@@ -1,9 +1,10 @@
 import type { Committed } from '../discovery/index.ts'
 import { partitionOf } from '../kafka/index.ts'
 import { bug } from '../kit/index.ts'
+import type { StillProof } from './fence-port.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
-import type { GroupsMoved, State, StateName, StillProof } from './states.ts'
+import type { GroupsMoved, State, StateName } from './states.ts'
 
 /** What a cutover did, each field measured or journaled. */
 export type CutoverReport = {

@@ -1,5 +1,6 @@
 import type { FileChange } from '../discovery/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
+import type { StillProof } from './fence-port.ts'
 import type { LaggingGroup } from './ports.ts'
 
 /** The cut, V: the old cluster's log end per `topic-partition`, below which everything is on the new one. */
@@ -30,15 +31,6 @@ export type StateName = State['at']
 
 /** What is known when everything is ready for the switch. */
 export type Proved = { plan: FilesPlan; cut: Cut; proof: StillProof; groups: GroupsMoved }
-
-/** Nobody wrote: log ends of all partitions stood for `windowMs`, seen in `sweeps` looks. */
-export type StillProof = {
-  windowMs: number
-  sweeps: number
-  partitions: number
-  fromMs: number
-  toMs: number
-}
 
 /** Nothing follows by itself. */
 export const isEnd = ({ at }: State): boolean => at === 'switched' || at === 'aborted' || at === 'rolled-back'

@@ -1,6 +1,6 @@
 import { KmigError } from '../kit/index.ts'
+import type { StillProof } from './fence-port.ts'
 import type { ClockPort, Ends } from './ports.ts'
-import type { StillProof } from './states.ts'
 
 /** Below this a writer that sends once a second looks like none. */
 export const LEAST_WINDOW_MS = 1_000

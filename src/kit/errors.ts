@@ -110,6 +110,25 @@ export const ERRORS = {
     exit: EXIT.aborted,
     means: 'a live consumer group did not read the old cluster to its end; the cutover put everything back',
   },
+  FENCE: {
+    exit: EXIT.aborted,
+    means: 'writers could not be fenced off, or the fence did not hold; the cutover put everything back',
+  },
+  FENCE_BUDGET: {
+    exit: EXIT.aborted,
+    means: 'the fence would have stood longer than --max-fence; it was released before',
+  },
+  HOOK_FAILED: { exit: EXIT.aborted, means: 'a hook ended with another code than 0, or not in time' },
+  ABORTED: {
+    exit: EXIT.aborted,
+    means: 'the operator ended the run with abort or rollback; everything is as it was',
+  },
+  PLAN_CHANGED: {
+    exit: EXIT.refused,
+    means: 'what a plan was made of is no longer so: clusters, groups, files or hooks',
+  },
+  WRONG_STATE: { exit: EXIT.refused, means: 'a run that is in this state takes no such order' },
+  STRANDED: { exit: EXIT.loss, means: 'records were written to the old cluster after the cut' },
   ROLLBACK_REFUSED: { exit: EXIT.loss, means: 'the new cluster holds records that going back would lose' },
 
   NO_PROVIDER: { exit: EXIT.refused, means: 'the sandbox can start no servers here' },
