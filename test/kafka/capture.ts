@@ -23,7 +23,9 @@ import {
   DescribeClientQuotas,
   DescribeConfigs,
   DescribeGroups,
+  DescribeLogDirs,
   DescribeProducers,
+  DescribeTransactions,
   DescribeUserScramCredentials,
   encodeBatch,
   Fetch,
@@ -36,6 +38,7 @@ import {
   LeaveGroup,
   ListGroups,
   ListOffsets,
+  ListPartitionReassignments,
   ListTransactions,
   Metadata,
   OffsetCommit,
@@ -242,6 +245,9 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
   await sweep(WriteTxnMarkers, { markers: [marker, marker] })
   await sweep(DescribeProducers, { topics: [{ topic: 'txn', partitions: [0, 7] }] })
   await sweep(ListTransactions, { states: ['Ongoing', 'CompleteCommit', 'Odd'], producerIds: [] })
+  await sweep(DescribeTransactions, { transactionalIds: ['x', 'absent'] })
+  await sweep(DescribeLogDirs, { topics: [{ topic: 'orders', partitions: [0, 7] }] })
+  await sweep(ListPartitionReassignments, { timeoutMs: 5_000, topics: null })
   await sweep(FindCoordinator, { key: 'readers', keys: ['readers', 'emptied'] })
   await sweep(OffsetCommit, {
     groupId: 'emptied',

@@ -152,12 +152,42 @@ describe('answers say what the broker meant', () => {
         { type: 'user', name: 'a' },
       ])
     })
+    test(`${broker}: what a partition takes on its disk, and no reassignment`, () => {
+      expect(answer(broker, 'DescribeLogDirs')).toMatchObject({
+        errorCode: 0,
+        directories: [
+          {
+            errorCode: 0,
+            topics: expect.arrayContaining([
+              {
+                topic: 'orders',
+                partitions: [{ partition: 0, bytes: expect.any(BigInt), offsetLag: 0n, future: false }],
+              },
+            ]),
+            totalBytes: expect.toSatisfy((bytes: bigint) =>
+              broker === '2.8.2' ? bytes === -1n : bytes > 0n,
+            ),
+          },
+        ],
+      })
+      expect(answer(broker, 'ListPartitionReassignments')).toMatchObject({ errorCode: 0, topics: [] })
+    })
     test(`${broker}: a user with a SCRAM credential`, () => {
       const credentials = [{ mechanism: 1, iterations: 4_096 }]
       expect(answer(broker, 'DescribeUserScramCredentials')).toMatchObject({
         errorCode: 0,
         results: [{ user: 'reader', errorCode: 0, credentials }],
       })
+    })
+  }
+  for (const broker of ['3.9.2', '4.3.1']) {
+    test(`${broker}: a transaction that was committed, and one that there is not`, () => {
+      const { transactions } = answer(broker, 'DescribeTransactions') as {
+        transactions: { transactionalId: string }[]
+      }
+      const by = new Map(transactions.map(each => [each.transactionalId, each]))
+      expect(by.get('x')).toMatchObject({ errorCode: 0, state: expect.stringMatching(/Commit$/), topics: [] })
+      expect(by.get('absent')).toMatchObject({ errorCode: 105 })
     })
   }
   test('a live group of the new protocol, one of the classic protocol, and one that there is not', () => {
