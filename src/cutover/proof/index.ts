@@ -1,0 +1,25 @@
+import type { Cluster } from '../../kafka/index.ts'
+import type { During } from '../../kit/index.ts'
+import type { ProofPort } from '../fence-port.ts'
+import type { Where } from '../log-ends.ts'
+import type { ClockPort } from '../ports.ts'
+import { liveSight } from './live.ts'
+import { proveFence } from './prove.ts'
+
+export { ATTESTATION_MS, isFresh } from './attestation.ts'
+export { grown, growthText, leosOf } from './growth.ts'
+
+export type ProofOptions = During & {
+  cluster: Cluster
+  /** The partitions that move. */
+  wheres(): readonly Where[]
+  clock: ClockPort
+  /** Consumer groups to tell of; default all. */
+  groups?: readonly string[] | undefined
+}
+
+/** Proofs by a real cluster. */
+export const proofOf = ({ cluster, wheres, clock, groups, signal }: ProofOptions): ProofPort => {
+  const sight = liveSight({ cluster, wheres, groups, signal })
+  return { prove: options => proveFence(sight, clock, options), look: () => sight.ends() }
+}
