@@ -2,6 +2,7 @@ import {
   BaseCommand,
   clusterFlags,
   discoveryFlags,
+  editFlags,
   envelope,
   Flags,
   gitFlag,
@@ -10,6 +11,7 @@ import {
 } from '../../src/cli/index.ts'
 import {
   asFinding,
+  editKindOf,
   executeSet,
   planSet,
   type RevertReport,
@@ -43,15 +45,19 @@ export default class DiscoverySet extends BaseCommand {
       summary: 'zookeeper to write; default that of --to in kmig.yaml, else it stays',
       helpValue: '<connect string>',
     }),
+    ...editFlags,
     offline: Flags.boolean({ summary: 'ask no broker: match by the bootstrap addresses alone' }),
     execute: Flags.boolean({ summary: 'write it', exclusive: ['check', 'revert'] }),
     check: Flags.boolean({ summary: 'exit 3 if anything would change, or stands in the way' }),
-    revert: Flags.boolean({ summary: 'take the last write back', exclusive: ['check'] }),
+    revert: Flags.boolean({
+      summary: 'take the last write back',
+      exclusive: ['check', 'only', 'beside', 'flip', 'remove-old'],
+    }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(DiscoverySet)
-    const { discovery, git, zookeeper, offline, execute, check } = flags
+    const { discovery, git, zookeeper, offline, execute, check, only, beside, flip } = flags
     const base = { discovery, git, stateDir: this.stateDirectory }
     if (flags.revert) {
       await this.show(during => revertSet({ ...base, ...during }), back)
@@ -59,7 +65,8 @@ export default class DiscoverySet extends BaseCommand {
     }
     const [from, to] = [this.cluster(flags.from), this.cluster(flags.to)]
     const more = { followSymlinks: flags['follow-symlinks'], acceptMentions: flags['accept-mention'] }
-    const options = { ...base, ...more, from, to, zookeeper, offline }
+    const kind = editKindOf({ only, beside, flip, removeOld: flags['remove-old'] })
+    const options = { ...base, ...more, from, to, zookeeper, offline, kind }
     const view: View<unknown, SetReport> = {
       schema: envelope(setShape),
       human: setText,

@@ -1,6 +1,6 @@
 export { Args, Flags } from '@oclif/core'
 export { BaseCommand, type Work } from './base-command.ts'
-export { discoveryFlags, gitFlag, mentionFlag } from './discovery-flags.ts'
+export { discoveryFlags, editFlags, gitFlag, mentionFlag } from './discovery-flags.ts'
 export { envelope, int64 } from './envelope.ts'
 export {
   bytesFlag,

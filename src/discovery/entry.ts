@@ -50,8 +50,14 @@ export const readEntry = (
     file.say('error', 'clusters-invalid', startOf(key), `the entry ${name} is no mapping`)
     return undefined
   }
-  return readFields(file, name, startOf(key), value as YAMLMap.Parsed, flow || value.flow === true)
+  const map = value as YAMLMap.Parsed
+  const fields = readFields(file, name, startOf(key), map, flow || map.flow === true)
+  const [from, to] = [startOf(key), map.range[1]]
+  const end = from + file.source.text.slice(from, to).trimEnd().length
+  return fields && { ...fields, key: key as StringNode, whole: [from, end], inline: flow, value: map }
 }
+
+type Fields = Omit<Entry, 'key' | 'whole' | 'inline' | 'value'>
 
 const readFields = (
   file: Reading,
@@ -59,7 +65,7 @@ const readFields = (
   keyAt: number,
   map: YAMLMap.Parsed,
   flow: boolean,
-): Entry | undefined => {
+): Fields | undefined => {
   splitKeys(file, name, map)
   const older = pairOf(map, 'zookeeper_cluster') !== undefined && pairOf(map, 'zookeeper') === undefined
   const brokerList = ownValue(file, map, name, 'broker_list')

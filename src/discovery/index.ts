@@ -1,6 +1,7 @@
 export { addressesOf, type NamedCluster } from './addresses.ts'
 export { type Directory, type ReadOptions, readDirectory } from './directory.ts'
 export type { ByteEdit } from './edit.ts'
+export { type EditKind, editKindOf } from './edit-kind.ts'
 export type { FileChange, PlannedEdit } from './file-plan.ts'
 export { type Finding, findingText, type Rule, refusal } from './findings.ts'
 export { type Committed, commitWrite, gitProblems, planSha, refuseGit } from './git.ts'

@@ -4,12 +4,12 @@ import type { RawFile } from './files.ts'
 import type { Finding } from './findings.ts'
 import {
   type DiscoveryFile,
-  type Entry,
   isCandidate,
   isMerge,
   pairOf,
   type Reading,
   reading,
+  type StringNode,
   startOf,
   typeOf,
 } from './parse.ts'
@@ -21,6 +21,8 @@ export type Looked =
   | { kind: 'discovery'; file: DiscoveryFile }
   | { kind: 'empty'; finding: Finding }
   | { kind: 'other' }
+
+type Clusters = Pick<DiscoveryFile, 'entries' | 'local'>
 
 /** Reads and lints one `.yaml` file. Nothing is thrown: what is wrong is a finding. Source: DISCOVERY.md 3. */
 export const lintFile = (raw: RawFile): Looked => {
@@ -37,7 +39,7 @@ export const lintFile = (raw: RawFile): Looked => {
     }
   }
   if (!isCandidate(file)) return { kind: 'other' }
-  const entries = lintDocument(file)
+  const { entries, local } = lintDocument(file)
   if (raw.links > 1)
     file.say('warning', 'hard-links', 0, `the file has ${raw.links} hard links; the others keep the old text`)
   if (!/^[A-Za-z0-9._-]+$/.test(typeOf(path))) {
@@ -45,7 +47,7 @@ export const lintFile = (raw: RawFile): Looked => {
   }
   return {
     kind: 'discovery',
-    file: { path, type: typeOf(path), raw, source, entries, findings: file.findings },
+    file: { path, type: typeOf(path), raw, source, entries, local, findings: file.findings },
   }
 }
 
@@ -55,6 +57,7 @@ const undecodable = (raw: RawFile): DiscoveryFile => ({
   raw,
   source: new SourceText(''),
   entries: [],
+  local: undefined,
   findings: [
     {
       severity: 'error',
@@ -67,7 +70,9 @@ const undecodable = (raw: RawFile): DiscoveryFile => ({
   ],
 })
 
-const lintDocument = (file: Reading): Entry[] => {
+const NOTHING: Clusters = { entries: [], local: undefined }
+
+const lintDocument = (file: Reading): Clusters => {
   const { source, documents } = file
   file.findings.push(...lintCharacters(file.path, source))
   const directive = /^%YAML.*$/m.exec(source.text)
@@ -95,11 +100,11 @@ const lintDocument = (file: Reading): Entry[] => {
   for (const { pos, message } of documents.flatMap(d => d.warnings)) {
     file.say('warning', 'parse', pos[0], `${message}: PyYAML's safe loader refuses the file`)
   }
-  if (file.findings.some(f => f.severity === 'error')) return []
+  if (file.findings.some(f => f.severity === 'error')) return NOTHING
   const why = whyNoModel(source.text)
   if (why) {
     file.say('error', 'parse', 0, why)
-    return []
+    return NOTHING
   }
   const root = documents[0]?.contents
   visit(root ?? null, {
@@ -117,25 +122,24 @@ const lintDocument = (file: Reading): Entry[] => {
   return lintClusters(file, root)
 }
 
-const lintClusters = (file: Reading, root: ParsedNode | null | undefined): Entry[] => {
+const lintClusters = (file: Reading, root: ParsedNode | null | undefined): Clusters => {
   const clusters = pairOf(root, 'clusters')
   if (!clusters || !isMap(clusters.value)) {
     const rule = isAlias(clusters?.value) ? 'alias' : 'clusters-invalid'
     file.say('error', rule, startOf(clusters?.key ?? root), 'clusters is no mapping of names to entries')
-    return []
+    return NOTHING
   }
   const flow = (isMap(root) && root.flow === true) || clusters.value.flow === true
   const pairs = clusters.value.items as Pair<ParsedNode, ParsedNode | null>[]
   const entries = pairs.map(pair => readEntry(file, pair, flow)).filter(entry => entry !== undefined)
-  lintLocalConfig(file, root, pairs)
-  return entries
+  return { entries, local: lintLocalConfig(file, root, pairs) }
 }
 
 const lintLocalConfig = (
   file: Reading,
   root: unknown,
   pairs: Pair<ParsedNode, ParsedNode | null>[],
-): void => {
+): DiscoveryFile['local'] => {
   const local = pairOf(root, 'local_config')
   const older = pairOf(root, 'region_to_cluster')
   if (!local) {
@@ -146,7 +150,7 @@ const lintLocalConfig = (
         0,
         'no local_config: kafka-utils can do without, yelp_kafka can not',
       )
-    return
+    return undefined
   }
   const cluster = pairOf(local.value, 'cluster')?.value
   const names = pairs
@@ -160,7 +164,10 @@ const lintLocalConfig = (
       startOf(cluster ?? local.key),
       `local_config.cluster is ${found}, which clusters does not define`,
     )
+    return undefined
   }
+  const flow = [root, local.value].some(node => isMap(node) && node.flow === true)
+  return { node: cluster as StringNode, flow }
 }
 
 const uniqueBy = <T>(items: readonly T[], key: (item: T) => string): T[] => [

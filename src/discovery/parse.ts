@@ -21,6 +21,13 @@ export type StringNode = Scalar.Parsed & { value: string }
 export type Entry = {
   name: string
   keyAt: number
+  key: StringNode
+  /** From the key to the last character of the value, the comment of its last line included. */
+  whole: [from: number, to: number]
+  /** Between braces, with its neighbours. */
+  inline: boolean
+  /** What stands in the entry, to look for anchors before it is copied. */
+  value: ParsedNode
   /** The older dialect names a ZooKeeper cluster instead of its hosts: read, never written. */
   dialect: 'current' | 'older'
   brokers: string[]
@@ -36,6 +43,8 @@ export type DiscoveryFile = {
   raw: RawFile
   source: SourceText
   entries: Entry[]
+  /** `local_config.cluster`: what readers take that name no cluster. */
+  local: { node: StringNode; flow: boolean } | undefined
   findings: Finding[]
 }
 

@@ -1,12 +1,14 @@
 import { KmigError } from '../kit/index.ts'
 import { brokerKeys, hostsOf, parseAddress, parseZkConnect } from './address.ts'
 import type { Directory } from './directory.ts'
-import { type FileChange, type Known, type PlannedEdit, planFile } from './file-plan.ts'
+import { type EditKind, REPLACE } from './edit-kind.ts'
+import { type FileChange, type PlannedEdit, planFile } from './file-plan.ts'
 import { type Finding, refusal } from './findings.ts'
 import { type ClusterAddresses, findMentions, type Mention } from './match.ts'
 import type { DiscoveryFile, Entry } from './parse.ts'
+import type { Known } from './parts.ts'
 
-/** An entry that names the old cluster (`change`) or names the new one already (`already`). */
+/** An entry that must change, or is as it shall be (`already`). */
 export type PlannedEntry = {
   path: string
   line: number
@@ -32,21 +34,26 @@ export type Plan = {
 export type PlanOptions = {
   old: ClusterAddresses
   next: ClusterAddresses
+  /** Default: values of old entries are replaced in place. */
+  kind?: EditKind | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * Plans the edits that make every entry of the old cluster name the new one; nothing is written.
+ * Plans the edits that bring readers of the old cluster to the new one; nothing is written.
  * Throws DISCOVERY_INVALID when any file has an error, DISCOVERY_NO_MATCH when no entry names either cluster,
  * BAD_ADDRESS when an address is none that a discovery file can hold.
  */
-export const planEdits = async (directory: Directory, { old, next, signal }: PlanOptions): Promise<Plan> => {
+export const planEdits = async (
+  directory: Directory,
+  { old, next, kind = REPLACE, signal }: PlanOptions,
+): Promise<Plan> => {
   const refused = refusal(directory.findings)
   if (refused) throw refused
   checkAddresses(old)
   checkAddresses(next)
   const known: Known = { old, next, oldKeys: brokerKeys(old.brokers), newKeys: brokerKeys(next.brokers) }
-  const plans = directory.files.map(file => ({ file, plan: planFile(file, known) }))
+  const plans = directory.files.map(file => ({ file, plan: planFile(file, known, kind) }))
   const findings = [...directory.findings, ...plans.flatMap(({ plan }) => plan.findings)]
   const unsafe = refusal(findings)
   if (unsafe) throw unsafe

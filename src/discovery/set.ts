@@ -1,6 +1,7 @@
 import { type During, EXIT, formatHostPort, isKmigError, KmigError } from '../kit/index.ts'
 import { addressesOf, type NamedCluster } from './addresses.ts'
 import { readDirectory } from './directory.ts'
+import type { EditKind } from './edit-kind.ts'
 import { openRoot } from './files.ts'
 import { type Committed, commitWrite, gitProblems, planSha, refuseGit } from './git.ts'
 import type { Mention } from './match.ts'
@@ -17,6 +18,8 @@ export type SetOptions = During<WriteEvent> & {
   to: NamedCluster
   /** Instead of the zookeeper that `to` has. */
   zookeeper?: string | undefined
+  /** Default: values are replaced in place. */
+  kind?: EditKind | undefined
   stateDir: string
   offline?: boolean | undefined
   followSymlinks?: boolean | undefined
@@ -39,12 +42,29 @@ export type SetReport = Omit<Plan, 'files'> & {
 export const planSet = async (options: SetOptions): Promise<SetReport> =>
   await report(options, await planOf(options))
 
-const planOf = async ({ discovery, from, to, zookeeper, signal, ...more }: SetOptions): Promise<Plan> => {
+const planOf = async ({
+  discovery,
+  from,
+  to,
+  zookeeper,
+  kind,
+  signal,
+  ...more
+}: SetOptions): Promise<Plan> => {
   const { offline = false, followSymlinks } = more
   const directory = await readDirectory(discovery, { signal, followSymlinks }) // needs no server: goes first
   const old = await addressesOf(from, { offline, signal })
   const next = { brokers: to.bootstrap.map(formatHostPort), zookeeper: zookeeper ?? to.zookeeper }
-  return await planEdits(directory, { old, next, signal })
+  if (kind?.kind === 'replace' && !kind.keys.includes('broker_list') && next.zookeeper === undefined) {
+    throw new KmigError(
+      'USAGE',
+      `nothing is known of the zookeeper of '${to.name ?? next.brokers.join(',')}'`,
+      {
+        try: ['--zookeeper <connect string>', 'or name it in kmig.yaml'],
+      },
+    )
+  }
+  return await planEdits(directory, { old, next, kind, signal })
 }
 
 const report = async (options: SetOptions, { files, ...plan }: Plan): Promise<SetReport> => {

@@ -10,7 +10,7 @@ const commit = z
   .object({ commit: z.string(), branch: z.string(), paths: z.array(z.string()) })
   .optional()
   .describe('absent: nothing was left to commit, or --git was not given')
-const value = z.union([z.string(), z.array(z.string())])
+const value = z.union([z.string(), z.array(z.string()), z.null()]).describe('null: the entry is not there')
 
 /** `kmig discovery lint --json`. */
 export const lintShape = {
@@ -67,7 +67,7 @@ export const setShape = {
   edits: z.array(
     z.object({
       file: z.string(),
-      path: z.string(),
+      path: z.string().describe('clusters.<name>.<key> or local_config.cluster'),
       range: z.tuple([z.number(), z.number()]).describe('bytes of the file as it was'),
       before: value,
       after: value,

@@ -90,7 +90,7 @@ export const setText = ({
       ({ path, line, column, host }) =>
         `${path}:${line}:${column}: names ${host} outside of any entry that changes`,
     ),
-    `${change.length} of ${entries.length} matching entries ${executed ? 'were to change' : 'would change'}, ${already.length} name the new cluster already (${root})`,
+    `${change.length} of ${entries.length} matching entries ${executed ? 'were to change' : 'would change'}, ${already.length} are as they shall be (${root})`,
     ...blockers.map(blocker => `blocked: ${blocker}`),
     ...(unfinished && !executed
       ? ['an earlier write was killed; --execute finishes it, or takes it back, first']

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { spawned } from '../cli/spawned.ts'
-import { discoveryText, NEW, OLD, scratch } from '../discovery/cases.ts'
+import { discoveryText, NEW, OLD, OLD_ZK, scratch } from '../discovery/cases.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const before = discoveryText({ devc: OLD.brokers, far: ['far.example.com:9092'] })
@@ -139,6 +139,58 @@ describe('kmig discovery set', () => {
     })
     expect(texts(at.root)).toEqual([before, before])
     expect(await at.set('--execute', '--accept-mention', 'notes.txt')).toMatchObject({ code: 0 })
+  })
+  test('--beside adds an entry that readers can be sent to, --flip makes it the default, --remove-old takes the old one out; each with its own --check and way back', async () => {
+    using at = place(tree())
+    expect(await at.set('--flip')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('a/generic.yaml:13:12: error no-new-entry'),
+    })
+    expect(await at.set('--remove-old')).toMatchObject({ code: 4 })
+    expect(await at.set('--beside', '*-new', '--check')).toMatchObject({ code: 3 })
+    expect(await at.set('--beside', '*-new', '--execute')).toMatchObject({ code: 0 })
+    const both = discoveryText({ devc: OLD.brokers, 'devc-new': NEW.brokers }).split('\nlocal')[0] ?? ''
+    const added = both.replace(/(devc-new[\s\S]*zookeeper: ).*/, `$1${NEW.zookeeper}`)
+    const far = before.slice(before.indexOf('  far:'))
+    expect(texts(at.root)).toEqual([`${added}\n${far}`, `${added}\n${far}`])
+    expect(await at.set('--beside', '*-new', '--check')).toMatchObject({ code: 0 })
+    expect(await at.set('--remove-old')).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining('devc is still the default: --flip'),
+    })
+    expect(await at.set('--flip', '--execute')).toMatchObject({ code: 0 })
+    const flipped = far.replace('cluster: devc', 'cluster: devc-new')
+    expect(texts(at.root)[0]).toBe(`${added}\n${flipped}`)
+    expect(await at.set('--remove-old', '--execute')).toMatchObject({ code: 0 })
+    const alone = `${added.replace(/ {2}devc:[\s\S]*(?= {2}devc-new)/, '')}\n${flipped}`
+    expect(texts(at.root)).toEqual([alone, alone])
+    expect(await at.set('--remove-old', '--check')).toMatchObject({ code: 0 })
+    expect(await at.set('--revert')).toMatchObject({ code: 0 })
+    expect(texts(at.root)[1]).toBe(`${added}\n${flipped}`)
+  })
+  test('--only changes one value; edits that do not go together, names that are none and unknown zookeepers are usage errors', async () => {
+    using at = place(tree())
+    expect(await at.set('--only', 'zookeeper', '--execute')).toMatchObject({ code: 0 })
+    expect(texts(at.root)[0]).toBe(before.replace(OLD_ZK, NEW.zookeeper ?? ''))
+    expect(await at.set('--only', 'broker_list', '--execute')).toMatchObject({ code: 0 })
+    expect(texts(at.root)).toEqual(after)
+    const rows = [
+      ['--flip', '--remove-old'],
+      ['--beside', 'x', '--remove-old'],
+      ['--beside', 'x', '--only', 'zookeeper'],
+      ['--beside', 'a b'],
+      ['--beside', ''],
+      ['--only', 'local_config'],
+      ['--revert', '--flip'],
+    ]
+    const ended = await Promise.all(rows.map(args => at.set(...args)))
+    expect(ended.map(({ code }) => code)).toEqual(rows.map(() => 2))
+    const bare = ['set', '--discovery', at.root, '--from', OLD.brokers.join(), '--to', NEW.brokers.join()]
+    expect(await at.run([...bare, '--offline', '--only', 'zookeeper'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--zookeeper'),
+    })
+    expect(texts(at.root)).toEqual(after)
   })
   test('--check says 3 of a file that is not safe to edit, and --execute 4', async () => {
     using at = place(tree({ 'b.yaml': before.replace('- broker-a', '-\tbroker-a') }))

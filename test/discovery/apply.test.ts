@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   apply,
+  type EditKind,
   planEdits,
   readDirectory,
   recover,
@@ -194,6 +195,36 @@ describe('taking a write back', () => {
       const stored = /original is (\S+)/.exec(error.message)?.[1] ?? ''
       expect(readFileSync(stored, 'utf8')).toBe(before)
       expect(textsOf(dir.root)).toEqual([after[0], after[1], edit(after[2] ?? '')])
+    })
+  }
+})
+
+describe('taking an added entry back', () => {
+  const kind: EditKind = { kind: 'beside', name: '*-new', flip: true }
+  const beside = async (root: string) =>
+    await planEdits(await readDirectory(root), { old: OLD, next: NEW, kind })
+  const rows: [string, (text: string) => string, 'kept' | 'conflict'][] = [
+    [
+      'an entry below',
+      text => text.replace('local_config', '  x: {broker_list: [], zookeeper: "z:1"}\nlocal_config'),
+      'kept',
+    ],
+    ['the old entry', text => text.replace('- broker-a.example.com', '- broker-c.example.com'), 'kept'],
+    ['the new entry', text => text.replace('- new-1.example.com', '- new-9.example.com'), 'conflict'],
+    ['the default', text => text.replace('cluster: devc-new', 'cluster: prod-new'), 'conflict'],
+  ]
+  for (const [what, edit, ends] of rows) {
+    test(`after somebody edited ${what}: ${ends}`, async () => {
+      using dir = scratch({ 'spam.yaml': before })
+      using state = scratch()
+      const path = join(dir.root, 'spam.yaml')
+      await apply(JSON.parse(JSON.stringify(await beside(dir.root))), { journalDir: state.root })
+      const edited = edit(readFileSync(path, 'utf8'))
+      expect(edited).not.toBe(readFileSync(path, 'utf8'))
+      writeFileSync(path, edited)
+      const error = await revert({ journalDir: state.root }).catch(e => e.code)
+      expect(error === 'DISCOVERY_CONFLICT' ? 'conflict' : 'kept').toBe(ends)
+      expect(readFileSync(path, 'utf8')).toBe(ends === 'kept' ? edit(before) : edited)
     })
   }
 })

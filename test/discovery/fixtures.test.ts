@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import {
   apply,
   type ClusterAddresses,
+  type EditKind,
   type Plan,
   planEdits,
   readDirectory,
@@ -16,10 +17,11 @@ const root = new URL('../../fixtures/discovery/', import.meta.url).pathname
 const cases = globSync('*/before.yaml', { cwd: root }).map(dirname).sort()
 const json = (path: string) => (existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined)
 
-type Case = { old?: ClusterAddresses; next?: ClusterAddresses }
+type Case = { old?: ClusterAddresses; next?: ClusterAddresses; kind?: EditKind }
 const planOf = async (name: string, directory: string): Promise<Plan> => {
-  const { old = { ...OLD, zookeeper: OLD_ZK }, next = NEW }: Case = json(join(root, name, 'case.json')) ?? {}
-  return await planEdits(await readDirectory(directory), { old, next })
+  const given: Case = json(join(root, name, 'case.json')) ?? {}
+  const { old = { ...OLD, zookeeper: OLD_ZK }, next = NEW, kind } = given
+  return await planEdits(await readDirectory(directory), { old, next, kind })
 }
 
 describe('every style of discovery file', () => {

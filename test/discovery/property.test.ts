@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { brokerKeys } from '../../src/discovery/address.ts'
 import { inverse, sha256, splice } from '../../src/discovery/edit.ts'
 import { planFile } from '../../src/discovery/file-plan.ts'
-import { apply, planEdits, readDirectory, refusal, revert } from '../../src/discovery/index.ts'
+import { apply, type EditKind, planEdits, readDirectory, refusal, revert } from '../../src/discovery/index.ts'
 import { diffLines } from '../../src/discovery/lines.ts'
 import { lintFile } from '../../src/discovery/lint.ts'
 import { isKmigError } from '../../src/kit/index.ts'
@@ -90,6 +90,7 @@ const textOf = ({
 
 test('whatever the style: planned values change, every other byte and value stays, and the way back is exact', async () => {
   using dir = scratch()
+  using state = scratch()
   const path = join(dir.root, 'generic.yaml')
   let run = 0
   await fc.assert(
@@ -98,7 +99,7 @@ test('whatever the style: planned values change, every other byte and value stay
       writeFileSync(path, before)
       const plan = await planEdits(await readDirectory(dir.root), { old: OLD, next: made.next })
       const edits = plan.files[0]?.edits ?? []
-      const options = { journalDir: join(dir.root, `run-${run++}`) }
+      const options = { journalDir: join(state.root, `run-${run++}`) }
       await apply(plan, options)
       const after = readFileSync(path)
       expect(splice(after, inverse(edits))).toEqual(before)
@@ -126,6 +127,55 @@ test('whatever the style: planned values change, every other byte and value stay
   )
 }, 60_000)
 
+test('whatever the style: an entry is added beside each old one, becomes the default, and the old ones go; each step has an exact way back', async () => {
+  using dir = scratch()
+  using state = scratch()
+  const path = join(dir.root, 'generic.yaml')
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(file, async made => {
+      writeFileSync(path, textOf(made))
+      const model = parse(readFileSync(path, 'utf8'), { version: '1.1' })
+      const planOf = async (kind: EditKind) =>
+        await planEdits(await readDirectory(dir.root), { old: OLD, next: made.next, kind })
+      const step = async (kind: EditKind) => {
+        const before = readFileSync(path)
+        const plan = await planOf(kind)
+        const options = { journalDir: join(state.root, `run-${run++}`) }
+        await apply(plan, options)
+        const after = readFileSync(path)
+        expect((await planOf(kind)).files).toEqual([])
+        await revert(options)
+        expect(readFileSync(path)).toEqual(before)
+        writeFileSync(path, after)
+        return { plan, now: parse(after.toString(), { version: '1.1' }) }
+      }
+      const added = await step({ kind: 'beside', name: '*-next', flip: false })
+      const olds = added.plan.entries.filter(e => e.is === 'change').map(({ cluster }) => cluster)
+      for (const name of olds) {
+        const { broker_list, zookeeper } = model.clusters[name]
+        const list = Array.isArray(broker_list) ? made.next.brokers : made.next.brokers.join(',')
+        const next = { broker_list: list, zookeeper: made.next.zookeeper ?? zookeeper }
+        model.clusters[`${name}-next`] = { ...model.clusters[name], ...next }
+      }
+      expect(added.now).toEqual(model)
+      const { cluster } = model.local_config
+      const nexts = added.plan.entries.length // those that named it before, and the new ones
+      if (olds.includes(cluster) && nexts > 1) {
+        await expect(planOf({ kind: 'flip' })).rejects.toMatchObject({ code: 'DISCOVERY_INVALID' })
+        return
+      }
+      const flipped = await step({ kind: 'flip' })
+      if (olds.includes(cluster)) model.local_config.cluster = `${cluster}-next`
+      expect(flipped.now).toEqual(model)
+      const removed = await step({ kind: 'remove' })
+      for (const name of olds) delete model.clusters[name]
+      expect(removed.now).toEqual(model)
+    }),
+    { numRuns: 50 },
+  )
+}, 60_000)
+
 test('differences of two texts, put into the first, make the second', () => {
   const lines = fc.array(fc.constantFrom('a\n', 'b\n', 'c\n'), { maxLength: 12 })
   fc.assert(
@@ -141,7 +191,7 @@ test('differences of two texts, put into the first, make the second', () => {
   )
 })
 
-const fixtures = globSync('../../fixtures/discovery/*/after.json', { cwd: import.meta.dirname })
+const fixtures = globSync('../../fixtures/discovery/*/after.yaml', { cwd: import.meta.dirname })
   .sort()
   .map(path => readFileSync(join(import.meta.dirname, path, '../before.yaml'), 'utf8'))
 const scrap = fc.constantFrom(
@@ -185,6 +235,12 @@ const scrap = fc.constantFrom(
     '<<: ',
   ],
 )
+const KINDS: EditKind[] = [
+  { kind: 'replace', keys: ['broker_list', 'zookeeper'] },
+  { kind: 'beside', name: '*-next', flip: true },
+  { kind: 'flip' },
+  { kind: 'remove' },
+]
 const damage = fc.record({ at: fc.nat(), cut: fc.nat(3), put: scrap })
 
 test('a damaged file is refused, or rewritten as planned: nothing else happens', () => {
@@ -193,7 +249,8 @@ test('a damaged file is refused, or rewritten as planned: nothing else happens',
     fc.property(
       fc.constantFrom(...fixtures),
       fc.array(damage, { minLength: 1, maxLength: 3 }),
-      (text, all) => {
+      fc.constantFrom(...KINDS),
+      (text, all, kind) => {
         const damaged = all.reduce((t, { at, cut, put }) => {
           const from = at % (t.length + 1)
           return t.slice(0, from) + put + t.slice(from + cut)
@@ -210,7 +267,7 @@ test('a damaged file is refused, or rewritten as planned: nothing else happens',
         })
         if (looked.kind !== 'discovery' || refusal(looked.file.findings)) return
         try {
-          planFile(looked.file, known)
+          planFile(looked.file, known, kind)
         } catch (e) {
           if (!isKmigError(e, 'DISCOVERY_INVALID')) throw e
         }
