@@ -49,9 +49,40 @@ const STRIDE = new Map([
   [8, 'children'],
 ])
 
+/** Znodes by path. Names of children are worked out once, until the next change. */
+class Tree extends Map<string, FakeNode> {
+  #names: Map<string, string[]> | undefined
+  override set(path: string, node: FakeNode): this {
+    this.#names = undefined
+    return super.set(path, node)
+  }
+  override delete(path: string): boolean {
+    this.#names = undefined
+    return super.delete(path)
+  }
+  override clear(): void {
+    this.#names = undefined
+    super.clear()
+  }
+  namesBelow(path: string): readonly string[] {
+    if (!this.#names) {
+      this.#names = new Map()
+      for (const one of this.keys()) {
+        const slash = one.lastIndexOf('/')
+        const [parent, name] = [one.slice(0, slash) || '/', one.slice(slash + 1)]
+        if (name === '') continue
+        const names = this.#names.get(parent)
+        if (names) names.push(name)
+        else this.#names.set(parent, [name])
+      }
+    }
+    return this.#names.get(path) ?? []
+  }
+}
+
 /** A ZooKeeper of one tree in this process, for what a real one can't be made to do. Held to the golden bytes by use. */
 export class FakeServer implements AsyncDisposable {
-  readonly nodes = new Map<string, FakeNode>()
+  readonly nodes = new Tree()
   /** Opcode of each request that came, pings left out. */
   readonly requests: number[] = []
   /** Paths of persistent recursive watches, by connection. */
@@ -271,7 +302,7 @@ export class FakeServer implements AsyncDisposable {
       case 2: {
         const version = from.int32()
         if (!node) return -101
-        if (this.#names(path).length > 0) return -111
+        if (this.nodes.namesBelow(path).length > 0) return -111
         if (version !== -1 && version !== node.version) return -103
         this.nodes.delete(path)
         return 0
@@ -316,15 +347,9 @@ export class FakeServer implements AsyncDisposable {
     if (!node) return -101
     if (opcode === 4) to.nullableBytes32(node.data)
     if (opcode === 6) to.raw(node.acl)
-    if (opcode === 8) to.array32(this.#names(path), name => to.string32(name))
+    if (opcode === 8) to.array32(this.nodes.namesBelow(path), name => to.string32(name))
     else this.#stat(path, node, to)
     return 0
-  }
-
-  #names(path: string): string[] {
-    const prefix = path === '/' ? '/' : `${path}/`
-    const below = [...this.nodes.keys()].filter(one => one !== '/' && one.startsWith(prefix))
-    return below.map(one => one.slice(prefix.length)).filter(name => !name.includes('/'))
   }
 
   #stat(path: string, node: FakeNode, to: Writer): void {
@@ -334,7 +359,7 @@ export class FakeServer implements AsyncDisposable {
       .int64(BigInt(node.mzxid) * 1_000n)
     to.int32(node.version).int32(0).int32(node.aversion).int64(node.owner)
     to.int32(node.data?.length ?? 0)
-      .int32(this.#names(path).length)
+      .int32(this.nodes.namesBelow(path).length)
       .int64(1n)
   }
 }
