@@ -15,7 +15,7 @@ const RESOURCES = [
 /** Source: org.apache.kafka.common.resource.PatternType. */
 const PATTERNS = [undefined, undefined, undefined, 'literal', 'prefixed'] as const
 /** Source: org.apache.kafka.common.acl.AclOperation. */
-const OPERATIONS = [
+export const OPERATIONS = [
   ...[
     undefined,
     undefined,
@@ -57,21 +57,28 @@ export type Acl = {
 const ANY = 1
 const SECURITY_DISABLED = 54
 
-/** All ACLs of a cluster; undefined if it has no authorizer. Throws AUTHORIZATION without Describe on the cluster. */
-export const listAcls = async (cluster: Cluster, options: AskOptions = {}): Promise<Acl[] | undefined> => {
-  const answer = await cluster.any(
-    DescribeAcls,
-    {
-      resourceType: ANY,
-      name: null,
-      patternType: ANY,
-      principal: null,
-      host: null,
-      operation: ANY,
-      permission: ANY,
-    },
-    options,
-  )
+const ALL = {
+  resourceType: ANY,
+  name: null,
+  patternType: ANY,
+  principal: null,
+  host: null,
+  operation: ANY,
+  permission: ANY,
+}
+
+/**
+ * All ACLs of a cluster, as one broker (default any) knows them; undefined if it has no authorizer. Throws AUTHORIZATION
+ * without Describe on the cluster.
+ */
+export const listAcls = async (
+  cluster: Cluster,
+  { nodeId, ...options }: AskOptions & { nodeId?: number | undefined } = {},
+): Promise<Acl[] | undefined> => {
+  const answer =
+    nodeId === undefined
+      ? await cluster.any(DescribeAcls, ALL, options)
+      : await cluster.broker(nodeId, DescribeAcls, ALL, options)
   if (answer.errorCode === SECURITY_DISABLED) return undefined
   if (answer.errorCode !== 0) throw brokerError(answer.errorCode, 'ACLs', answer.errorMessage)
   return answer.resources.flatMap(({ resourceType, name, patternType, acls }) =>

@@ -52,6 +52,7 @@ export * from './messages/index.ts'
 export { describeProducers, type ProducerState } from './producers.ts'
 export { listQuotas, type Quota, type QuotaEntity, quotaKey, setQuotas } from './quotas.ts'
 export * from './records/index.ts'
+export { type Rights, rightsOf } from './rights.ts'
 export {
   type Leader,
   type PartitionMetadata,
@@ -61,3 +62,4 @@ export {
 } from './routes.ts'
 export { listScramUsers, type ScramUser } from './scram-users.ts'
 export { createPartitions, createTopics, deleteTopics, type NewTopic } from './topics.ts'
+export { brokerVersions, isAtLeast, versionOf } from './versions.ts'
