@@ -1,4 +1,4 @@
-import { BaseCommand, envelope, Flags, type View } from '../../src/cli/index.ts'
+import { BaseCommand, envelope, Flags, gitFlag, type View } from '../../src/cli/index.ts'
 import {
   type CutoverEvent,
   cutoverEventText,
@@ -21,16 +21,18 @@ export default class CutoverRollback extends BaseCommand {
     'Refuses (exit 7) once anybody but kmig has written to the new cluster. Restores the files byte for byte; where others edited a file since, only what kmig wrote is taken out. Clusters and files are those of the run.'
   static override examples = [
     '<%= config.bin %> cutover rollback',
-    '<%= config.bin %> cutover rollback --run <id>',
+    '<%= config.bin %> cutover rollback --run <id> --git',
   ]
   static override flags = {
     run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
+    ...gitFlag,
   }
 
   async run(): Promise<RollbackReport> {
     const { flags } = await this.parse(CutoverRollback)
+    const { run, git } = flags
     const stateDir = this.stateDirectory
     const access = (name: string) => this.cluster(name)
-    return await this.show(during => takeBack({ stateDir, run: flags.run, access, ...during }), view)
+    return await this.show(during => takeBack({ stateDir, run, git, access, ...during }), view)
   }
 }

@@ -5,6 +5,7 @@ const side = z.object({ name: z.string(), clusterId: z.string() })
 const file = z.object({ path: z.string(), shaBefore: z.string(), shaAfter: z.string() })
 const place = { topic: z.string(), partition: z.number() }
 const spot = { path: z.string(), line: z.number(), column: z.number() }
+const commit = z.object({ commit: z.string(), branch: z.string(), paths: z.array(z.string()) }).optional()
 const groups = z.object({
   groups: z.number(),
   partitions: z.number(),
@@ -66,7 +67,7 @@ export const cutoverReportShape = {
   timings: z.array(timing),
   pauseMs: z.number(),
   stranded: z.array(z.string()),
-  commit: z.object({ commit: z.string(), branch: z.string(), paths: z.array(z.string()) }).optional(),
+  commit,
 }
 
 /** `kmig cutover rollback --json`. */
@@ -79,6 +80,7 @@ export const rollbackShape = {
   already: z.boolean(),
   files: z.object({ changed: z.array(z.string()), already: z.array(z.string()) }),
   groups,
+  commit,
 }
 
 /** `kmig cutover status --json`. */

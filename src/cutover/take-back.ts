@@ -1,3 +1,4 @@
+import { type Committed, commitWrite, refuseGit } from '../discovery/index.ts'
 import { type ClusterAddress, partitionOf } from '../kafka/index.ts'
 import { type During, LockFile, onAbort, parseBootstrap } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
@@ -13,6 +14,8 @@ export type RollbackReport = RolledBack & {
   discovery: string
   from: Side
   to: Side
+  /** With `git`: what was committed now. */
+  commit: Committed
 }
 type Side = { name: string; clusterId: string }
 
@@ -20,6 +23,8 @@ export type TakeBackOptions = During<CutoverEvent> & {
   stateDir: string
   /** Default the newest. */
   run?: string | undefined
+  /** Commits the files that were restored, and no others. */
+  git?: boolean | undefined
   /** How a cluster of this name is spoken to, where it is not PLAINTEXT. */
   access?: ((name: string) => Pick<ClusterAddress, 'security' | 'clientId'>) | undefined
 }
@@ -32,11 +37,13 @@ export const takeBack = async ({
   stateDir,
   run: id,
   access,
+  git,
   signal,
   on,
 }: TakeBackOptions): Promise<RollbackReport> => {
   const record = findRun(stateDir, id)
   const { header, directory, last } = record
+  if (git) await refuseGit(header.discovery, [])
   const cut = last && 'cut' in last ? Object.keys(last.cut).map(partitionOf) : []
   const life = new AbortController()
   using _ = onAbort(signal, reason => life.abort(reason))
@@ -66,10 +73,14 @@ export const takeBack = async ({
   const log = { id: header.id, last: run.last, append: run.append.bind(run) }
   const done = await rollBack({ run: log, ports, on, ...during })
   const { from, to, discovery } = header
+  // Again at each later start, so that a kill in between is made good.
+  const commit = git
+    ? await commitWrite(directory, { run: header.id, what: `kmig: back to ${from.name}` })
+    : undefined
   void lock
   return {
     ...done,
-    ...{ run: header.id, directory, discovery },
+    ...{ run: header.id, directory, discovery, commit },
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
   }

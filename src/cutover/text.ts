@@ -116,10 +116,11 @@ export const cutoverReportText = (report: CutoverReport): string => {
   ].join('\n')
 }
 
-export const rollbackText = ({ run, already, files, groups }: RollbackReport): string =>
+export const rollbackText = ({ run, already, files, groups, commit }: RollbackReport): string =>
   [
     `cutover ${run} is rolled back${already ? ' already; nothing was changed' : ''}`,
     ...files.changed.map(path => `  ${path} is as it was`),
+    ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
     'restart the clients: they read the files when they start',
   ].join('\n')
