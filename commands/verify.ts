@@ -51,6 +51,10 @@ export default class Verify extends BaseCommand {
     })(),
     quick: Flags.boolean({ summary: 'topics, settings, ends and groups only: read no record' }),
     strict: Flags.boolean({ summary: 'what could not be compared counts as a difference' }),
+    digests: Flags.boolean({
+      summary:
+        'digest what is compared, each side by itself, into the report (docs/verify.md); unpacks every batch',
+    }),
     first: countFlag({ summary: 'differences to list; all are counted', default: 20, max: 10_000 }),
     'show-keys': Flags.boolean({ summary: 'show keys of differing records, else only their digests' }),
     'max-rate': bytesFlag({
@@ -64,10 +68,24 @@ export default class Verify extends BaseCommand {
 
   async run(): Promise<void> {
     const { flags } = await this.parse(Verify)
-    const { name, topics, exclude, groups, offsets, quick, strict, first, state } = flags
+    const { name, topics, exclude, groups, offsets, quick, strict, digests, first, state } = flags
     const [from, to] = [this.cluster(flags.from), this.cluster(flags.to)]
     const more = { showKeys: flags['show-keys'], maxRate: flags['max-rate'] }
-    const options = { from, to, name, topics, exclude, groups, offsets, quick, strict, first, state, ...more }
+    const options = {
+      from,
+      to,
+      name,
+      topics,
+      exclude,
+      groups,
+      offsets,
+      quick,
+      strict,
+      digests,
+      first,
+      state,
+      ...more,
+    }
     await this.show(during => verify({ ...options, ...during }), view)
   }
 }

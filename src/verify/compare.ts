@@ -2,12 +2,28 @@ import { isKmigError, messageOf } from '../kit/index.ts'
 import { align, type Expected } from './align.ts'
 import { type Cursor, samePayload, sameRecord } from './cursor.ts'
 import { corrupt, explain, moved, type Naming, range } from './difference.ts'
+import type { SideDigest } from './digest.ts'
 import type { Print } from './print.ts'
 import type { Tally } from './tally.ts'
 import type { Walk } from './walk.ts'
 
 /** Records looked at on each side to find where two logs come together again. */
 const LOOK_AHEAD = 2_048
+
+/** Unpacks a batch that both sides have, once, for both digests. */
+const digestBoth = (
+  cursor: Cursor,
+  away: number,
+  { source, target }: { source: SideDigest | undefined; target: SideDigest | undefined },
+): void => {
+  const { count } = cursor
+  cursor.open()
+  for (let i = 0; i < count; i++) {
+    source?.add(cursor, cursor.offset)
+    target?.add(cursor, cursor.offset + away)
+    cursor.nextRecord()
+  }
+}
 
 /** How far a comparison has come: what is before these offsets has been compared. */
 export type Reached = { source: number; target: number; shift: number }
@@ -54,6 +70,7 @@ export class Comparison {
     } catch (e) {
       if (!isKmigError(e, 'CORRUPT_BATCH')) throw e
       const side = target.cursor.damaged ? 'target' : 'source'
+      source.digest = target.digest = undefined // of part of the records it would mislead
       tally.add(corrupt(naming, side, BigInt(reached[side]), messageOf(e)), reached.source)
       for (const each of ['source', 'target'] as const)
         tally.skip(each, BigInt(reached[each]), ends[each], `behind a damaged batch on the ${side}`)
@@ -97,6 +114,7 @@ export class Comparison {
     const { reached, tally } = this.#o
     const expected = this.#expected
     const counts = tally.state
+    const digests = { source: this.#o.source.digest, target: this.#o.target.digest }
     while (a.ready && b.ready) {
       if (a.fresh && b.fresh && a.whole && b.whole && samePayload(a, b)) {
         if (!expected || (expected(a.base) === b.base && expected(a.last) === b.last)) {
@@ -104,7 +122,8 @@ export class Comparison {
           reached.target = b.last + 1
           counts.records += a.count
           counts.untouched++
-          a.nextBatch()
+          if (digests.source) digestBoth(a, b.base - a.base, digests)
+          else a.nextBatch()
           b.nextBatch()
           continue
         }
@@ -119,6 +138,8 @@ export class Comparison {
       reached.source = a.offset + 1
       reached.target = b.offset + 1
       counts.records++
+      digests.source?.add(a, a.offset)
+      digests.target?.add(b, b.offset)
       a.nextRecord()
       b.nextRecord()
     }
@@ -208,6 +229,7 @@ export class Comparison {
       source.cursor.open()
       const at = source.cursor.ready && !source.cursor.fresh ? source.cursor.offset : source.cursor.base
       tally.add(range(naming, 'missing', BigInt(at), ends.source, 'up to the end of the source'), at)
+      if (source.digest) await source.digestTo(Number(ends.source))
     }
     if (await target.fill()) {
       target.cursor.open()
@@ -216,6 +238,7 @@ export class Comparison {
         range(naming, 'extra', BigInt(at), ends.target, 'up to the end of the target'),
         reached.source,
       )
+      if (target.digest) await target.digestTo(Number(ends.target))
     }
     reached.source = Math.max(reached.source, Number(ends.source))
     reached.target = Math.max(reached.target, Number(ends.target))

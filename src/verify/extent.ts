@@ -27,7 +27,8 @@ const most = (a: bigint, b: bigint): bigint => (a > b ? a : b)
 
 /**
  * Which part of a partition can be compared, and what of the rest is a difference, lag, or the work of retention.
- * `anchor`: up to that offset of the target the mirror has seen its records acknowledged.
+ * `anchor`: up to that offset of the target the mirror has seen its records acknowledged. `bounded`: more may follow on
+ * both sides, which is not looked at.
  */
 export const extentOf = (
   scope: PartitionScope,
@@ -36,13 +37,21 @@ export const extentOf = (
     maker,
     places,
     anchor = 0n,
-  }: { how: How; maker: Maker; places: Places; anchor?: bigint | undefined },
+    bounded = false,
+  }: {
+    how: How
+    maker: Maker
+    places: Places
+    anchor?: bigint | undefined
+    bounded?: boolean | undefined
+  },
 ): Extent => {
   const { source, target } = scope
   const differences: Difference[] = []
   const notCompared: NotCompared[] = []
   const copied = maker === 'mirror' ? least(source.end, places.toSource(target.end)) : source.end
-  const cut = maker === 'cut-over' ? least(target.end, places.toTarget(source.end)) : target.end
+  const open = maker === 'cut-over' || (bounded && how !== 'any')
+  const cut = open ? least(target.end, places.toTarget(source.end)) : target.end
   const [behind, since] = [source.end - copied, target.end - cut]
   if (maker === 'mirror' && anchor > target.end) {
     const note = 'the mirror had seen these acknowledged: the target lost them'

@@ -1,10 +1,11 @@
 import { LATEST, partitionKey } from '../kafka/index.ts'
 import type { Chain } from './chain.ts'
 import { explain, moved } from './difference.ts'
+import { SetDigest } from './digest.ts'
 import type { Extent, Maker } from './extent.ts'
 import { SIDES, type Side } from './feed.ts'
 import { compareLatest, type LatestDifference } from './latest.ts'
-import { imageOf, type OpenSide, type PartitionOptions } from './partition.ts'
+import { type Digests, imageOf, type OpenSide, type PartitionOptions } from './partition.ts'
 import type { PartitionReport } from './partition-report.ts'
 import type { Places } from './places.ts'
 import type { Print } from './print.ts'
@@ -20,11 +21,15 @@ export type LatestPartition = PartitionOptions & {
 }
 
 /** The last value of each key, on both sides; those that differ are read again to say in what. */
-export const latest = async (options: LatestPartition): Promise<PartitionReport['keys']> => {
+export const latest = async (
+  options: LatestPartition,
+): Promise<{ keys: PartitionReport['keys']; digests: Digests | undefined }> => {
   const { run, scope, open, extent, chain, tally, maker, places, on } = options
   const { topic, partition } = scope
   const reached = { source: Number(extent.source.from), target: Number(extent.target.from), shift: 0 }
   const image = maker === 'unknown' ? undefined : imageOf(places)
+  const digests = run.digests ? { source: new SetDigest(), target: new SetDigest() } : undefined
+  const standing = { how: 'latest' as const, reached, tally, digesting: undefined }
   let scanned = false
   const openNow = async (side: Side) => {
     const ask = [{ topic, partition, timestamp: LATEST }]
@@ -39,7 +44,8 @@ export const latest = async (options: LatestPartition): Promise<PartitionReport[
     ends: { source: Number(extent.source.to), target: Number(extent.target.to) },
     image,
     ...(run.keysAtOnce === undefined ? {} : { keysAtOnce: run.keysAtOnce }),
-    on: () => on({ how: 'latest', reached, tally }),
+    digests,
+    on: () => on(standing),
   })
   for (;;) {
     const next = await found.next()
@@ -47,8 +53,16 @@ export const latest = async (options: LatestPartition): Promise<PartitionReport[
       tally.state.records += next.value.records
       reached.source = Number(extent.source.to)
       reached.target = Number(extent.target.to)
-      on({ how: 'latest', reached, tally })
-      return { compared: next.value.keys, superseded: next.value.superseded, passes: next.value.passes }
+      on(standing)
+      const { keys: compared, superseded, passes } = next.value
+      const { source, target } = extent
+      return {
+        keys: { compared, superseded, passes },
+        digests: digests && {
+          source: digests.source.end(source.from, source.to),
+          target: digests.target.end(target.from, target.to),
+        },
+      }
     }
     await tell(next.value, options)
   }

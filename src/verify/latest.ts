@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto'
 import { readVarint, varint } from '../kafka/index.ts'
 import type { Cursor } from './cursor.ts'
+import type { SetDigest } from './digest.ts'
 import type { Walk } from './walk.ts'
 
 /** Keys held at a time, about 250 bytes each. With more the topic is read in several passes, a share of the keys in each. */
 export const KEYS_AT_ONCE = 400_000
 
-type Last = { offset: number; content: string }
+type Last = { offset: number; content: string; bytes: number }
 /** What both sides hold last of a key. `newer`: a record beyond the compared end supersedes it. */
 type Entry = { source: Last | undefined; target: Last | undefined; newer: boolean }
 
@@ -18,6 +19,8 @@ export type LatestOptions = {
   /** Where a source record's copy stands; undefined where that is not held against it. */
   image: ((offset: number) => number) | undefined
   keysAtOnce?: number
+  /** Get the last record of each key that is compared. */
+  digests?: { source: SetDigest; target: SetDigest } | undefined
   on(): void
 }
 
@@ -30,7 +33,8 @@ export type LatestCounts = { keys: number; superseded: number; records: number; 
  * sides may remove tombstones when they like. Keys are told apart and held by their digests.
  */
 export async function* compareLatest(options: LatestOptions): AsyncGenerator<LatestDifference, LatestCounts> {
-  const { open, ends, image, keysAtOnce = KEYS_AT_ONCE, on } = options
+  const { open, ends, image, keysAtOnce = KEYS_AT_ONCE, digests, on } = options
+  const contentOf = digests ? digestOf : tagOf
   const counts: LatestCounts = { keys: 0, superseded: 0, records: 0, passes: 0 }
   let shares = 1
   for (let share = 0; share < shares; share++) {
@@ -46,7 +50,7 @@ export async function* compareLatest(options: LatestOptions): AsyncGenerator<Lat
             counts.records++
             const key = keyOf(cursor)
             if (shareOf(key, shares) !== share) continue
-            note(table, key, side, cursor, ends[side])
+            note(table, key, side, cursor, { end: ends[side], contentOf })
             // more shares can only be made while none has been compared
             while (share === 0 && table.size > keysAtOnce) {
               shares *= 2
@@ -61,6 +65,8 @@ export async function* compareLatest(options: LatestOptions): AsyncGenerator<Lat
       if (newer) counts.superseded++
       else {
         counts.keys++
+        if (source) digests?.source.add(source.content, source.bytes)
+        if (target) digests?.target.add(target.content, target.bytes)
         const away = image && source && target && image(source.offset) !== target.offset
         if (away || source?.content !== target?.content)
           yield { source: source?.offset, target: target?.offset }
@@ -79,14 +85,16 @@ const note = (
   key: string,
   side: 'source' | 'target',
   cursor: Cursor,
-  end: number,
+  { end, contentOf }: { end: number; contentOf: (cursor: Cursor) => string },
 ): void => {
   const entry = table.get(key) ?? { source: undefined, target: undefined, newer: false }
   table.set(key, entry)
   if (cursor.offset >= end) entry.newer = true
   else {
-    const content = contentOf(cursor)
-    entry[side] = content === undefined ? undefined : { offset: cursor.offset, content }
+    const { offset, restFrom, restTo } = cursor
+    entry[side] = buried(cursor)
+      ? undefined
+      : { offset, content: contentOf(cursor), bytes: restTo - restFrom }
   }
 }
 
@@ -97,10 +105,20 @@ const keyOf = ({ body, restFrom }: Cursor): string => {
   return hash('sha1', length < 0 ? NO_KEY : body.subarray(from, from + length), 'binary')
 }
 
-/** Digest of time, key, value and headers; undefined for a tombstone. */
-const contentOf = ({ body, restFrom, restTo, time }: Cursor): string | undefined => {
+/** A tombstone: no value. */
+const buried = ({ body, restFrom }: Cursor): boolean => {
   const keyLength = readVarint(body, restFrom)
-  const valueLength = readVarint(body, varint.at + Math.max(0, keyLength))
-  if (valueLength < 0) return undefined
-  return `${time} ${hash('sha1', body.subarray(restFrom, restTo), 'binary')}`
+  return readVarint(body, varint.at + Math.max(0, keyLength)) < 0
+}
+
+/** What tells time, key, value and headers of a record from others. */
+const tagOf = ({ body, restFrom, restTo, time }: Cursor): string =>
+  `${time} ${hash('sha1', body.subarray(restFrom, restTo), 'binary')}`
+
+/** The same, as digests are made of. */
+const digestOf = ({ body, restFrom, restTo, time }: Cursor): string => {
+  const record = Buffer.allocUnsafe(8 + restTo - restFrom)
+  record.writeBigInt64BE(time)
+  body.copy(record, 8, restFrom, restTo)
+  return hash('sha256', record, 'binary')
 }

@@ -9,6 +9,8 @@ import type { VerifyEvent } from './events.ts'
 export const OFFSETS = ['auto', 'identical', 'any'] as const
 export type Offsets = (typeof OFFSETS)[number]
 
+export type Within = ReadonlyMap<string, { from?: bigint | undefined; to: bigint }>
+
 export type VerifyOptions = During<VerifyEvent> & {
   from: ClusterAddress
   to: ClusterAddress
@@ -30,6 +32,10 @@ export type VerifyOptions = During<VerifyEvent> & {
   showKeys?: boolean | undefined
   /** Bytes a second, read from both sides together. */
   maxRate?: number | undefined
+  /** Digest what is compared, each side by itself. */
+  digests?: boolean | undefined
+  /** Compare these partitions alone (`topic-partition`), and of them these offsets of the source, the end outside. */
+  within?: Within | undefined
   /** File that keeps what has been compared, for the next run. */
   state?: string | undefined
   /** Keys of a compacted topic that are held at a time; default 400,000. */

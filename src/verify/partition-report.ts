@@ -1,7 +1,8 @@
 import type { Chain, Foreign } from './chain.ts'
 import type { DifferenceKind } from './difference.ts'
+import type { Digest } from './digest.ts'
 import type { Extent, How } from './extent.ts'
-import type { PartitionOptions } from './partition.ts'
+import type { Digests, PartitionOptions } from './partition.ts'
 import type { Ends } from './scope.ts'
 import { type NotCompared, type Tally, WINDOW } from './tally.ts'
 
@@ -27,6 +28,9 @@ export type PartitionReport = {
   foreign: Foreign[]
   /** For `latest`. */
   keys: { compared: number; superseded: number; passes: number } | undefined
+  /** Where they were asked for: of what was compared, each side by itself. */
+  digestOld: Digest | undefined
+  digestNew: Digest | undefined
   /** Offsets that an earlier run compared. */
   earlier: bigint
   failed: { code: string; message: string; try: readonly string[]; exit: number } | undefined
@@ -36,12 +40,13 @@ type Outcome = Pick<PartitionReport, 'how' | 'keys' | 'failed'> & {
   extent: Extent | undefined
   tally: Tally
   chain: Chain | undefined
+  digests: Digests | undefined
 }
 
 /** What became of one partition. */
 export const reportOf = (
   { scope, earlier }: PartitionOptions,
-  { how, extent, tally, chain, keys, failed }: Outcome,
+  { how, extent, tally, chain, keys, digests, failed }: Outcome,
 ): PartitionReport => {
   const { records, untouched, unpacked, differingWindows, counts, notCompared } = tally.state
   const { from, to } = extent?.source ?? { from: 0n, to: 0n }
@@ -69,6 +74,8 @@ export const reportOf = (
     headers: chain?.batches ?? 0,
     foreign: chain?.foreign ?? [],
     keys,
+    digestOld: digests?.source,
+    digestNew: digests?.target,
     earlier: before > 0n ? before : 0n,
     failed,
   }

@@ -4,6 +4,8 @@ import { Chain } from './chain.ts'
 import { Comparison, type Reached } from './compare.ts'
 import type { BatchSeen } from './cursor.ts'
 import type { Difference } from './difference.ts'
+import type { Digest, KeptDigests } from './digest.ts'
+import { type Digesting, digestsOf } from './digesting.ts'
 import { type Extent, extentOf, type How, type Maker } from './extent.ts'
 import { Feed, type Side } from './feed.ts'
 import { beginTogether, howOf, nothingIn } from './how.ts'
@@ -28,6 +30,9 @@ export type Run = {
   first: number
   showKeys: boolean
   keysAtOnce: number | undefined
+  digests: boolean
+  /** More may follow on both sides, which is not looked at. */
+  bounded: boolean
   /** Bytes asked for at a time. */
   bytes: number
   pools: { source: FramePool; target: FramePool }
@@ -36,7 +41,7 @@ export type Run = {
 }
 
 /** How far a partition is, for the state file and for who watches. */
-export type Standing = { how: How; reached: Reached; tally: Tally }
+export type Standing = { how: How; reached: Reached; tally: Tally; digesting: Digesting | undefined }
 
 export type PartitionOptions = {
   run: Run
@@ -45,7 +50,7 @@ export type PartitionOptions = {
   /** Names connections. */
   slot: number
   /** What an earlier run left. */
-  earlier: { how: How; reached: Reached; tally: Tally['state'] } | undefined
+  earlier: { how: How; reached: Reached; tally: Tally['state']; kept: KeptDigests | undefined } | undefined
   on(standing: Standing): void
   difference(difference: Difference): void
 }
@@ -100,6 +105,7 @@ export const verifyPartition = async (
   let extent: Extent | undefined
   let chain: Chain | undefined
   let keys: PartitionReport['keys']
+  let digests: Digests | undefined
   let failed: PartitionReport['failed']
   try {
     const places = run.mirror?.places(scope.topic, scope.partition) ?? SAME_PLACES
@@ -113,28 +119,38 @@ export const verifyPartition = async (
       maker,
       places: how === 'identical' ? SAME_PLACES : places,
       anchor: run.anchorOf(scope),
+      bounded: run.bounded,
     })
     if (how === 'any' && maker === 'unknown' && !earlier) await beginTogether(extent, scope, run, open)
     if (extent.behind > 0n && (await nothingIn(open, extent.source.to, scope.source.end))) extent.behind = 0n
     if (!earlier) for (const each of extent.differences) tally.add(each, Number(each.source ?? 0n))
     if (!earlier) for (const { side, from, to, why } of extent.notCompared) tally.skip(side, from, to, why)
     chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, places, extent) : undefined
-    if (how === 'latest') keys = await latest({ ...options, on, open, extent, chain, tally, maker, places })
-    else await inStep({ ...options, on, open, extent, chain, tally, how, places })
+    const more = { ...options, on, open, extent, chain, tally, places }
+    if (how === 'latest') ({ keys, digests } = await latest({ ...more, maker }))
+    else digests = await inStep({ ...more, how })
+    if (digests && tally.differences === 0n && digests.source.sha256 !== digests.target.sha256)
+      throw bug(`${scope.topic}-${scope.partition}: nothing differs, but the digests do`)
   } catch (e) {
     if (run.signal.aborted) {
       const { source } = standing?.reached ?? { source: Number(extent?.source.from ?? 0n) }
       tally.skip('source', BigInt(source), extent?.source.to ?? scope.source.end, 'the work was interrupted')
       return {
-        report: reportOf(options, { how, extent, tally, chain, keys, failed }),
+        report: reportOf(options, { how, extent, tally, chain, keys, digests, failed }),
         first: tally.state.first,
       }
     }
     const error = isKmigError(e) ? e : bug(String(e), e)
     failed = { code: error.code, message: error.message, try: error.suggestions, exit: error.exit }
   }
-  return { report: reportOf(options, { how, extent, tally, chain, keys, failed }), first: tally.state.first }
+  return {
+    report: reportOf(options, { how, extent, tally, chain, keys, digests, failed }),
+    first: tally.state.first,
+  }
 }
+
+/** What both sides hold, each by itself. */
+export type Digests = { source: Digest; target: Digest }
 
 const chainOf = ({ producers, control }: KnownMirror, { ordinalAt }: Places, { target }: Extent): Chain =>
   new Chain({ producers, control, ordinalAt, until: Number(target.to) })
@@ -163,7 +179,7 @@ const inStep = async ({
   places,
   earlier,
   on,
-}: InStep): Promise<void> => {
+}: InStep): Promise<Digests | undefined> => {
   const { source, target } = extent
   const reached: Reached = earlier
     ? { ...earlier.reached }
@@ -176,7 +192,11 @@ const inStep = async ({
     reached.target += Number(source.from) - reached.source // retention went past what an earlier run had reached
     reached.source = Number(source.from)
   }
-  const from = { source: BigInt(reached.source), target: BigInt(reached.target) }
+  const digesting = run.digests ? digestsOf(how, extent, earlier) : undefined
+  const from = {
+    source: least(BigInt(reached.source), digesting?.source.next),
+    target: least(BigInt(reached.target), digesting?.target.next),
+  }
   // the headers of what is only on the target are looked at too
   const scanFrom = chain && !earlier ? scope.target.start : from.target
   await using ours = open('source', { from: from.source, to: source.to })
@@ -186,6 +206,7 @@ const inStep = async ({
     to: target.to,
     ...(chain ? { saw: batch => chain.see(batch) } : {}),
   })
+  if (digesting) await digesting.begin(ours, theirs, reached)
   const { topic, partition } = scope
   await new Comparison({
     naming: { topic, partition, showKeys: run.showKeys },
@@ -195,6 +216,10 @@ const inStep = async ({
     ends: { source: source.to, target: target.to },
     reached,
     tally,
-    on: () => on({ how, reached, tally }),
+    on: () => on({ how, reached, tally, digesting: ours.digest && digesting }),
   }).run()
+  const [a, b] = [ours.digest, theirs.digest]
+  return a && b && { source: a.end(source.to), target: b.end(target.to) }
 }
+
+const least = (a: bigint, b: bigint | undefined): bigint => (b !== undefined && b < a ? b : a)

@@ -46,7 +46,7 @@ export const notRead = ({ topic, partition, source, target, open }: PartitionSco
     headers: 0,
     foreign: [],
   },
-  ...{ keys: undefined, earlier: 0n, failed: undefined },
+  ...{ keys: undefined, digestOld: undefined, digestNew: undefined, earlier: 0n, failed: undefined },
 })
 
 /** Partitions whose ends can't be had. */

@@ -5,10 +5,12 @@ import {
   EARLIEST,
   ERROR,
   LATEST,
+  partitionKey,
   type TopicMetadata,
 } from '../kafka/index.ts'
 import type { During } from '../kit/index.ts'
 import { topicChooser } from '../mirror/index.ts'
+import type { Within } from './options.ts'
 
 export type Ends = { start: bigint; end: bigint }
 export type PartitionScope = {
@@ -38,6 +40,8 @@ export type ScopeOptions = During & {
   target: Cluster
   topics: readonly string[] | undefined
   exclude: readonly string[] | undefined
+  /** As of `VerifyOptions`. */
+  within: Within | undefined
 }
 
 /**
@@ -49,6 +53,7 @@ export const scopeOf = async ({
   target,
   topics,
   exclude,
+  within,
   signal,
 }: ScopeOptions): Promise<TopicScope[]> => {
   const chosen = topicChooser({ topics, exclude })
@@ -85,7 +90,10 @@ export const scopeOf = async ({
   ])
   return ours.map(topic => {
     const configs = { source: ourConfigs.get(topic.name) ?? [], target: theirConfigs.get(topic.name) ?? [] }
-    const mine = pairs.filter(pair => pair.topic === topic.name)
+    const mine = pairs.filter(
+      ({ topic: of, partition }) =>
+        of === topic.name && (within === undefined || within.has(partitionKey(of, partition))),
+    )
     const at = (found: Map<string, { offset: bigint }>, partition: number) =>
       found.get(`${topic.name}-${partition}`)?.offset ?? 0n
     return {

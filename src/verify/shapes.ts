@@ -46,6 +46,22 @@ const topic = z.strictObject({
   equal: z.boolean(),
 })
 
+const digest = z
+  .strictObject({
+    by: z
+      .enum(['offset', 'ordinal', 'key'])
+      .describe('what stands for the place of a record; key: the last record of each key, in no order'),
+    from: int64,
+    to: int64,
+    records: count,
+    bytes: count,
+    sha256: z.string(),
+    windows: z.array(
+      z.strictObject({ from: int64, to: int64, records: count, bytes: count, sha256: z.string() }),
+    ),
+  })
+  .optional()
+
 const partition = z.strictObject({
   topic: z.string(),
   partition: count,
@@ -73,6 +89,8 @@ const partition = z.strictObject({
   headers: count.describe("batch headers of the target held against the mirror's producer ids"),
   foreign: z.array(z.strictObject({ from: int64, to: int64, producerId: int64, why: z.string() })),
   keys: z.strictObject({ compared: count, superseded: count, passes: count }).optional(),
+  digestOld: digest.describe('with --digests: of what was compared on the source; form in docs/verify.md'),
+  digestNew: digest.describe('of what was compared on the target'),
   earlier: int64.describe('offsets that an earlier run with this --state compared'),
   failed: z
     .strictObject({ code: z.string(), message: z.string(), try: z.array(z.string()), exit: z.number() })

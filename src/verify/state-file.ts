@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import * as z from 'zod'
 import { KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
+import type { DigestWindow, Kept } from './digest.ts'
 import type { PartitionOptions, Standing } from './partition.ts'
 
 const big = z
@@ -29,6 +30,12 @@ const difference = z.object({
   is: look,
   note: z.string().optional(),
 })
+const kept = z.object({
+  from: big,
+  windows: z.array(
+    z.object({ from: big, to: big, records: z.number(), bytes: z.number(), sha256: z.string() }),
+  ),
+})
 const partition = z.object({
   sourceId: z.string(),
   targetId: z.string(),
@@ -46,6 +53,8 @@ const partition = z.object({
       z.object({ side: z.enum(['source', 'target']), from: big, to: big, why: z.string() }),
     ),
   }),
+  /** With --digests; only windows that are whole. */
+  kept: z.object({ source: kept, target: kept }).optional(),
 })
 const file = z.object({
   kmig: z.literal('verify'),
@@ -53,19 +62,37 @@ const file = z.object({
   source: z.string(),
   target: z.string(),
   offsets: z.string(),
+  digests: z.boolean().default(false),
   partitions: z.record(z.string(), partition),
 })
 
 type Ids = { sourceId: string; targetId: string }
-export type Identity = { source: string; target: string; offsets: string }
+export type Identity = { source: string; target: string; offsets: string; digests: boolean }
 
 const WRITE_EVERY_MS = 1_000
+
+const bigText = (_: string, value: unknown): unknown => (typeof value === 'bigint' ? String(value) : value)
+
+/** The windows before an offset, without a copy of them: they only ever get more, and there may be many. */
+type Begun = Kept & { count: number }
+const begun = ({ from, windows }: Kept, reached: number): Begun => {
+  let count = windows.length
+  while ((windows[count - 1]?.to ?? 0n) > BigInt(reached)) count--
+  return { from, windows, count }
+}
+const whole = ({ from, windows, count }: Begun): { from: bigint; windows: readonly DigestWindow[] } => ({
+  from,
+  windows: windows.slice(0, count),
+})
+
+/** One partition in the file: as it was read, or as this run left it. */
+type Noted = { plain: object; kept: { source: Begun; target: Begun } | undefined }
 
 /** What has been compared, in a file, so that a run that was killed goes on, and the next one reads only what is new. */
 export class StateFile {
   readonly #path: string
   readonly #head: Identity
-  readonly #partitions = new Map<string, unknown>()
+  readonly #partitions = new Map<string, Noted>()
   readonly #earlier: z.output<typeof file>['partitions']
   #wroteAt = performance.now()
   #writing: Promise<void> | undefined
@@ -79,7 +106,8 @@ export class StateFile {
     this.#path = path
     this.#head = head
     this.#earlier = earlier
-    for (const [key, value] of Object.entries(raw)) this.#partitions.set(key, value)
+    for (const [key, value] of Object.entries(raw))
+      this.#partitions.set(key, { plain: value, kept: undefined })
   }
 
   /** Throws STATE_DAMAGED, and USAGE if the file is of another comparison. */
@@ -98,7 +126,7 @@ export class StateFile {
         cause,
       })
     }
-    for (const key of ['source', 'target', 'offsets'] as const) {
+    for (const key of ['source', 'target', 'offsets', 'digests'] as const) {
       if (read[key] === head[key]) continue
       throw new KmigError('USAGE', `${path} is of ${key} ${read[key]}, this is ${head[key]}`, advice)
     }
@@ -114,15 +142,18 @@ export class StateFile {
       ...{ source, target, was, is, note },
       ...more,
     }))
-    return { how: found.how, reached: found.reached, tally: { ...found.tally, first } }
+    const { how, reached, kept } = found
+    return { how, reached, tally: { ...found.tally, first }, kept }
   }
 
   /** Keeps how far a partition is; the file follows within a second, while the run goes on. */
-  note(where: string, ids: Ids, { how, reached, tally }: Standing): void {
-    const text = JSON.stringify({ ...ids, how, reached, tally: tally.state }, (_, value) =>
-      typeof value === 'bigint' ? String(value) : value,
-    )
-    this.#partitions.set(where, JSON.parse(text))
+  note(where: string, ids: Ids, { how, reached, tally, digesting }: Standing): void {
+    const plain = JSON.parse(JSON.stringify({ ...ids, how, reached, tally: tally.state }, bigText))
+    const kept = digesting && {
+      source: begun(digesting.source, reached.source),
+      target: begun(digesting.target, reached.target),
+    }
+    this.#partitions.set(where, { plain, kept })
     if (this.#writing || performance.now() - this.#wroteAt < WRITE_EVERY_MS) return
     this.#writing = this.#write().finally(() => {
       this.#writing = undefined
@@ -132,8 +163,14 @@ export class StateFile {
 
   async #write(): Promise<void> {
     this.#wroteAt = performance.now()
-    const all = { kmig: 'verify', schema: 1, ...this.#head, partitions: Object.fromEntries(this.#partitions) }
-    await writeFileAtomic(this.#path, `${JSON.stringify(all)}\n`)
+    const partitions = Object.fromEntries(
+      [...this.#partitions].map(([where, { plain, kept }]) => [
+        where,
+        kept ? { ...plain, kept: { source: whole(kept.source), target: whole(kept.target) } } : plain,
+      ]),
+    )
+    const all = { kmig: 'verify', schema: 1, ...this.#head, partitions }
+    await writeFileAtomic(this.#path, `${JSON.stringify(all, bigText)}\n`)
   }
 
   /** Throws USAGE if the file can't be written. */

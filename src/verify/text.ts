@@ -105,6 +105,15 @@ const partitionLines = (each: PartitionReport): string[] => {
   ]
 }
 
+const digestLines = (partitions: readonly PartitionReport[]): string[] => {
+  const made = partitions.flatMap(({ digestOld, digestNew }) =>
+    digestOld && digestNew ? [digestOld.sha256 === digestNew.sha256] : [],
+  )
+  if (made.length === 0) return []
+  const same = made.filter(equal => equal).length
+  return [`digests of ${plural(made.length, 'partition')}: ${same} equal on both sides; --json has them`]
+}
+
 const groupLines = ({ findings, refused, compared, same, notCompared }: GroupsReport): string[] => {
   const other = findings.filter(({ equal }) => equal)
   return [
@@ -159,6 +168,7 @@ export const verifyText = (report: VerifyReport): string => {
           `${formatCount(sum(each => each.headers))} batch headers of the target held against the mirror's ids`,
         ]
       : []),
+    ...digestLines(partitions),
     ...topics.flatMap(topicLines),
     ...partitions.flatMap(partitionLines),
     ...differences.map(differenceText),

@@ -13,6 +13,7 @@ import { SAME_PLACES } from './places.ts'
 import { notRead, unreadable, type VerifyReport, verdictOf } from './report.ts'
 import { type PartitionScope, scopeOf, type TopicScope } from './scope.ts'
 import { StateFile } from './state-file.ts'
+import { narrowed } from './within.ts'
 
 /** Partitions at work at a time, each on a connection of its own to its leaders. */
 const AT_ONCE = 8
@@ -25,7 +26,7 @@ const FIRST = 20
  * mirror's target who wrote them. Writes nothing to either. Throws UNREACHABLE, PREFLIGHT, TOPIC_MISSING, STATE_DAMAGED.
  */
 export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
-  const { from, to, signal, first = FIRST, offsets = 'auto', on } = options
+  const { from, to, signal, first = FIRST, offsets = 'auto', digests = false, on } = options
   const started = performance.now()
   const pools = { source: new FramePool(), target: new FramePool() }
   await using source = await Cluster.open({ ...from, signal, pool: pools.source })
@@ -38,29 +39,37 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   // it keeps that before it writes what rests on it.
   const name = options.name ?? source.clusterId
   const before = await knownMirror(source, target, name, options)
-  const scopes = await scopeOf({
+  const all = await scopeOf({
     ...options,
     source,
     target,
     topics: options.topics,
     exclude: options.exclude,
+    within: options.within,
   })
   const mirror = await knownMirror(source, target, name, options)
   if (options.name !== undefined && !mirror) {
     const what = `'${to.name}' holds no state of a mirror ${name} of '${from.name}'`
     throw new KmigError('PREFLIGHT', what, { try: ['leave --name out: the copy is compared without it'] })
   }
+  const scopes = narrowed(
+    all,
+    options.within,
+    (topic, partition) => mirror?.places(topic, partition) ?? SAME_PLACES,
+  )
   if (scopes.length === 0) {
     const what = `no topic of '${from.name}' is chosen`
     throw new KmigError('TOPIC_MISSING', what, { try: ['see --topics and --exclude'] })
   }
   const ends = { source: source.clusterId, target: target.clusterId }
-  const state = options.state === undefined ? undefined : StateFile.open(options.state, { ...ends, offsets })
+  const state =
+    options.state === undefined ? undefined : StateFile.open(options.state, { ...ends, offsets, digests })
   await state?.save() // or it is found out at the end that it can't be written
   const pace = paced(options.maxRate)
   const count = scopes.reduce((sum, { partitions }) => sum + partitions.length, 0)
   const run: Run = {
-    ...{ source, target, mirror, offsets, first, pools, pace, signal },
+    ...{ source, target, mirror, offsets, first, digests, pools, pace, signal },
+    bounded: options.within !== undefined,
     anchorOf: ({ topic, partition }) => before?.state.anchor(`${topic}-${partition}`)?.offset,
     showKeys: options.showKeys ?? false,
     keysAtOnce: options.keysAtOnce,

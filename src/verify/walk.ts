@@ -1,4 +1,5 @@
 import { Cursor, type CursorOptions } from './cursor.ts'
+import type { SideDigest } from './digest.ts'
 import type { Supply } from './feed.ts'
 import { type Print, printOf } from './print.ts'
 
@@ -9,6 +10,8 @@ export class Walk implements AsyncDisposable {
   #ended = false
   /** The log start, once it has overtaken the reading. */
   trimmedTo: bigint | undefined
+  /** Is given every record that passes, by whoever passes it. */
+  digest: SideDigest | undefined
 
   constructor(feed: Supply, cursor: CursorOptions) {
     this.#feed = feed
@@ -34,10 +37,24 @@ export class Walk implements AsyncDisposable {
       cursor.open()
       for (; left > 0 && cursor.ready && !cursor.fresh; left--) {
         prints.push(printOf(cursor))
+        this.digest?.add(cursor, cursor.offset)
         cursor.nextRecord()
       }
     }
     return prints.length > before
+  }
+
+  /** Passes all records before an offset, for the digest alone. */
+  async digestTo(offset: number): Promise<void> {
+    const { cursor, digest } = this
+    while (await this.fill()) {
+      if (cursor.fresh && cursor.base >= offset) return
+      cursor.open()
+      for (; cursor.ready && !cursor.fresh; cursor.nextRecord()) {
+        if (cursor.offset >= offset) return
+        digest?.add(cursor, cursor.offset)
+      }
+    }
   }
 
   /** Leaves out what is before an offset. */

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { EachMessagePayload } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   alterTopicConfigs,
@@ -19,6 +20,7 @@ import {
 } from '../../src/verify/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
+import { digestOf, type Placed } from '../verify/logs.ts'
 
 servers('kmig verify', () => {
   let world: MirrorWorld
@@ -167,7 +169,29 @@ servers('kmig verify', () => {
     await producer.disconnect()
   }
 
-  test('only the committed records of transactions count: where a mirror filled the holes, where it translated, and in a copy at any offsets', async () => {
+  /** What an ordinary client reads. */
+  const witnessed = async (cluster: Cluster, topic: string, count: number): Promise<Placed[]> => {
+    const kafka = kafkaJs({ brokers: cluster.bootstrap, clientId: 'witness' })
+    const consumer = kafka.consumer({ groupId: `witness-${topic}`, readUncommitted: false })
+    await consumer.connect()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    const records: Placed[] = []
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const eachMessage = async ({ message }: EachMessagePayload) => {
+      const { offset, timestamp, key, value, headers = {} } = message
+      const all = Object.entries(headers).map(([name, content]) => ({
+        ...{ key: Buffer.from(name), value: content as Buffer },
+      }))
+      records.push({ offset: Number(offset), timestamp: BigInt(timestamp), key, value, headers: all })
+      if (records.length === count) resolve()
+    }
+    await consumer.run({ eachMessage })
+    await promise
+    await consumer.disconnect()
+    return records
+  }
+
+  test('only the committed records of transactions count: where a mirror filled the holes, where it translated, and in a copy at any offsets; an ordinary client computes the same digests', async () => {
     await both('tx-hand')
     await world.make('tx-filled')
     await world.make('tx-mapped')
@@ -188,11 +212,16 @@ servers('kmig verify', () => {
       ['tx-filled', 'identical'],
       ['tx-mapped', 'mapped'],
     ] as const) {
-      const report = await look([topic], { name: topic })
+      const report = await look([topic], { name: topic, digests: true })
       expect(report, verifyText(report)).toMatchObject({
         verdict: 'equal',
         partitions: [{ how, records: 3, foreign: [] }],
       })
+      const { digestOld, digestNew } = report.partitions[0] ?? {}
+      const by = how === 'mapped' ? 'ordinal' : 'offset'
+      expect([digestOld?.by, digestOld?.sha256]).toEqual([by, digestNew?.sha256])
+      for (const [side, digest] of [['old', digestOld] as const, ['next', digestNew] as const])
+        expect(digestOf(await witnessed(world[side], topic, 3), by)).toBe(digest?.sha256)
     }
     await world.write(world.next, 'tx-mapped', [record(1)])
     const foreign = await look(['tx-mapped'], { name: 'tx-mapped' })

@@ -193,7 +193,7 @@ test('a group that is behind is on its way only beside a mirror; one that is ahe
 })
 
 describe('the state file', () => {
-  const head = { source: 'A', target: 'B', offsets: 'auto' }
+  const head = { source: 'A', target: 'B', offsets: 'auto', digests: false }
   const ids = { sourceId: 'x', targetId: 'y' }
   test('gives back what was kept, differences included; not for a topic that was made again', async () => {
     const path = join(temporary(), 'state')
@@ -201,7 +201,8 @@ describe('the state file', () => {
     const place = { topic: 't', partition: 0, fields: [], was: undefined, is: undefined, note: 'n' }
     tally.add({ ...place, kind: 'missing', source: 7n, target: undefined, length: 2n }, 7)
     const first = StateFile.open(path, head)
-    first.note('t-0', ids, { how: 'identical', reached: { source: 9, target: 7, shift: -2 }, tally })
+    const reached = { source: 9, target: 7, shift: -2 }
+    first.note('t-0', ids, { how: 'identical', reached, tally, digesting: undefined })
     await first.save()
     const again = StateFile.open(path, head)
     expect(again.earlier('t-0', ids)).toEqual({
