@@ -1,12 +1,18 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
-// Three suites: unit (no server), acceptance (real servers, one file at a time: 2 cores), faults (long, run apart).
+// Tests wait for servers more than they compute: two files at a time also on two cores, where vitest would take one.
+const maxWorkers = Math.max(2, Math.min(4, availableParallelism()))
+
+// Three suites: unit (no server), acceptance (real servers), faults (long, run apart, one file at a time).
 export default defineConfig({
   test: {
+    maxWorkers,
     projects: [
       {
         test: {
           name: 'unit',
+          maxWorkers,
           include: ['test/**/*.test.ts'],
           exclude: ['test/acceptance/**', 'test/faults/**'],
           testTimeout: 30_000, // some start processes of their own, on machines that do other work too
@@ -16,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'acceptance',
           include: ['test/acceptance/**/*.test.ts'],
-          fileParallelism: false,
+          maxWorkers,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

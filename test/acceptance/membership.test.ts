@@ -42,7 +42,8 @@ for (const spec of [OLD, NEW]) {
         assign,
       })
 
-    test('two share; the one that is told to join anew loses its lease first; who leaves is gone at once', async () => {
+    // Each has a group of its own, and waits for sessions to end.
+    test.concurrent('two share; the one that is told to join anew loses its lease first; who leaves is gone at once', async () => {
       await using one = await member('pair', 'one')
       const alone = await one.join({ signal })
       expect([alone.leader, String(alone.assignment)]).toEqual([true, '1 for one'])
@@ -57,7 +58,7 @@ for (const spec of [OLD, NEW]) {
       while (one.holds) await sleep(50)
       expect(String((await one.join({ signal })).assignment)).toBe('1 for one')
     })
-    test('one that was killed takes its own place at once, and leads again; its old self is shut out', async () => {
+    test.concurrent('one that was killed takes its own place at once, and leads again; its old self is shut out', async () => {
       const killed = await member('restart', 'same')
       await killed.join({ signal })
       const started = performance.now()
@@ -68,7 +69,7 @@ for (const spec of [OLD, NEW]) {
       while (killed.holds) await sleep(50)
       await expect(killed.join({ signal })).rejects.toMatchObject({ code: 'LOCKED' })
     })
-    test('one that is silent loses its lease before the group gives it up', async () => {
+    test.concurrent('one that is silent loses its lease before the group gives it up', async () => {
       const silent = await member('silent', 'one')
       const { lease } = await silent.join({ signal })
       await silent[Symbol.asyncDispose]()
@@ -78,7 +79,7 @@ for (const spec of [OLD, NEW]) {
       expect(String((await heir.join({ signal })).assignment)).toBe('1 for two')
       expect(performance.now() - started).toBeGreaterThan(SESSION_MS * 0.3)
     })
-    test('commits as a member are kept while the group joins anew, and refused once it went on without it', async () => {
+    test.concurrent('commits as a member are kept while the group joins anew, and refused once it went on without it', async () => {
       await using one = await member('release', 'one')
       await one.join({ signal })
       const row = (offset: bigint) => ({ topic: 'orders', partition: 1, offset, metadata: `at ${offset}` })

@@ -72,7 +72,7 @@ const rows: [string, () => string[], number, string, string][] = [
   ],
 ]
 for (const [title, args, exit, code, why] of rows) {
-  test(`${title} ends with exit ${exit} and ${code}, and nothing is written`, async () => {
+  test.concurrent(`${title} ends with exit ${exit} and ${code}, and nothing is written`, async () => {
     const ended = await run([...args(), '--json'])
     const report = JSON.parse(ended.stdout)
     expect(report).toMatchObject({ schemaVersion: 1, command: 'zkcopy', ok: false })
