@@ -1,5 +1,9 @@
 import type { AskOptions, Cluster } from './cluster.ts'
+import { brokerError } from './errors.ts'
 import { ApiVersions } from './messages/index.ts'
+
+/** Brokers refuse a request without a name. Source: KIP-511. */
+const SELF = { clientSoftwareName: 'kmig', clientSoftwareVersion: '0.1.0' }
 
 type Range = { apiKey: number; maxVersion: number }
 
@@ -43,7 +47,8 @@ export const brokerVersions = async (
 ): Promise<Map<number, string>> => {
   await cluster.metadata([], options)
   const rows = [...cluster.brokers.keys()].map(async nodeId => {
-    const { apiKeys } = await cluster.broker(nodeId, ApiVersions, {}, options)
+    const { errorCode, apiKeys } = await cluster.broker(nodeId, ApiVersions, SELF, options)
+    if (errorCode !== 0) throw brokerError(errorCode, `ApiVersions of broker ${nodeId}`)
     return [nodeId, versionOf(apiKeys)] as const
   })
   return new Map(await Promise.all(rows))

@@ -16,10 +16,12 @@ export type ProofOptions = During & {
   clock: ClockPort
   /** Consumer groups to tell of; default all. */
   groups?: readonly string[] | undefined
+  /** How long after the window transactions may end and followers catch up, ms; default 30,000. */
+  settleMs?: number | undefined
 }
 
 /** Proofs by a real cluster. */
-export const proofOf = ({ cluster, wheres, clock, groups, signal }: ProofOptions): ProofPort => {
+export const proofOf = ({ cluster, wheres, clock, groups, settleMs, signal }: ProofOptions): ProofPort => {
   const sight = liveSight({ cluster, wheres, groups, signal })
-  return { prove: options => proveFence(sight, clock, options), look: () => sight.ends() }
+  return { prove: options => proveFence(sight, clock, { ...options, settleMs }), look: () => sight.ends() }
 }

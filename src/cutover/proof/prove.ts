@@ -30,9 +30,10 @@ export type FenceProved = { ends: Map<string, bigint>; proof: FenceProof }
 export const proveFence = async (
   sight: FenceSight,
   clock: ClockPort,
-  options: ProveOptions,
+  options: ProveOptions & { settleMs?: number | undefined },
 ): Promise<FenceProved> => {
-  const began = { at: clock.now(), wall: clock.wall() }
+  const { settleMs = SETTLE_MS } = options
+  const beganMs = clock.now()
   const [before, first] = await Promise.all([sight.producers(), sight.ends()])
   let window = { sinceMs: clock.now(), fromMs: clock.wall(), base: leosOf(first) }
   let tries = 0
@@ -62,7 +63,7 @@ export const proveFence = async (
       const settled = await settledProof(sight, { window, before, sweeps, clock, options })
       if (settled) return settled
     }
-    if (clock.now() - began.at >= options.windowMs + SETTLE_MS) throw await unsettled(sight, now, clock)
+    if (clock.now() - beganMs >= options.windowMs + settleMs) throw await unsettled(sight, now, clock)
   }
 }
 
