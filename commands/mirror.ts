@@ -37,7 +37,10 @@ const view: View<MirrorEvent, MirrorReport> = {
 const planView: View<never, MirrorPlan> = {
   schema: envelope(planShape),
   human: planText,
-  exit: ({ topics }) => (topics.some(({ action }) => action === 'refuse') ? EXIT.refused : EXIT.ok),
+  exit: ({ topics }) => {
+    const refused = topics.filter(({ action }) => action === 'refuse').length
+    return refused === 0 ? EXIT.ok : refused < topics.length ? EXIT.partial : EXIT.refused
+  },
 }
 
 export default class MirrorCommand extends BaseCommand {

@@ -17,5 +17,6 @@ export {
   type Sync,
 } from './entry.ts'
 export { planQuotas, type QuotaPlan, quotaText } from './quotas.ts'
+export { learnLimit, limitsSeenIn, noLimits, type SettingLimits } from './setting-limits.ts'
 export { type ConfigPlan, planConfigs, releaseOf, type TopicConfig } from './topic-configs.ts'
 export { type BrokerSettings, brokerEntries, userEntries } from './uncopied.ts'

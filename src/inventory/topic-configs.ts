@@ -1,3 +1,5 @@
+import { fitting, noLimits, type SettingLimits } from './setting-limits.ts'
+
 /** One setting of a topic, with where its value comes from. Source: DescribeConfigs. */
 export type TopicConfig = { name: string; value: string | null; source: string }
 
@@ -36,6 +38,8 @@ export type ConfigPlanOptions = {
   replicationFactor: number
   /** False: the copy gets none of the source's own settings, see `--sync`. Default true. */
   copied?: boolean | undefined
+  /** Values that the target was seen to refuse. */
+  limits?: SettingLimits | undefined
 }
 
 /** Which settings a topic's copy gets, now and in the end. */
@@ -44,6 +48,7 @@ export const planConfigs = ({
   defaults,
   replicationFactor,
   copied = true,
+  limits = noLimits(),
 }: ConfigPlanOptions): ConfigPlan => {
   const known = new Map(defaults.map(({ name, value }) => [name, value]))
   const final: Record<string, string> = {}
@@ -52,7 +57,12 @@ export const planConfigs = ({
     if (from !== 'dynamic-topic' || value === null) continue
     if (!copied) refused.push({ name, value, why: 'by --sync, which does not name configs' })
     else if (!known.has(name)) refused.push({ name, value, why: 'the target does not know this setting' })
-    else final[name] = value
+    else {
+      const other = fitting(limits, name, value)
+      if (other) refused.push({ name, value, why: other.why })
+      const given = other ? other.value : value
+      if (given !== undefined) final[name] = given
+    }
   }
   const minInSync = Number(final['min.insync.replicas'] ?? 1)
   if (minInSync > replicationFactor) {

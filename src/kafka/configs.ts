@@ -138,3 +138,27 @@ export const alterTopicConfigs = (
   change: ConfigChange,
   options: AskOptions = {},
 ): Promise<void> => alterConfigs(cluster, { kind: 'topic', name: topic }, change, options)
+
+/** Resources of one request. */
+const TRIED_AT_ONCE = 500
+
+/** What the cluster would refuse to set on these topics, each with the error of its first setting; changes nothing. */
+export const tryTopicConfigs = async (
+  cluster: Cluster,
+  topics: ReadonlyMap<string, Readonly<Record<string, string>>>,
+  options: AskOptions = {},
+): Promise<Map<string, KmigError>> => {
+  const all = [...topics].map(([name, set]) => ({
+    type: RESOURCE.topic,
+    name,
+    configs: Object.entries(set).map(([key, value]) => ({ name: key, operation: ALTER.set, value })),
+  }))
+  const found = new Map<string, KmigError>()
+  for (let from = 0; from < all.length; from += TRIED_AT_ONCE) {
+    const request = { resources: all.slice(from, from + TRIED_AT_ONCE), validateOnly: true }
+    const { resources } = await cluster.any(IncrementalAlterConfigs, request, options)
+    for (const { name, errorCode, errorMessage } of resources)
+      if (errorCode !== 0) found.set(name, failure({ kind: 'topic', name }, CHANGE, errorCode, errorMessage))
+  }
+  return found
+}

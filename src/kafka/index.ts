@@ -18,6 +18,7 @@ export {
   type ConfigSource,
   describeConfigs,
   describeTopicConfigs,
+  tryTopicConfigs,
 } from './configs.ts'
 export { Connection, type ConnectionOptions, type SendOptions } from './connection.ts'
 export {
@@ -61,5 +62,5 @@ export {
   type TopicMetadata,
 } from './routes.ts'
 export { listScramUsers, type ScramUser } from './scram-users.ts'
-export { createPartitions, createTopics, deleteTopics, type NewTopic } from './topics.ts'
+export { createPartitions, createTopics, deleteTopics, type NewTopic, tryTopics } from './topics.ts'
 export { brokerVersions, isAtLeast, versionOf } from './versions.ts'

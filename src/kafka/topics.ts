@@ -15,23 +15,27 @@ export type NewTopic = {
 const BROKER_MS = 30_000
 type Verdict = { name: string; errorCode: number; errorMessage: string | null }
 
+/** Told of a topic that the cluster refuses; without it the first such error is thrown. */
+export type TopicRefused = { refused?: ((topic: string, error: KmigError) => void) | undefined }
+
 /**
  * Sends a request about several topics until each has an answer that stays. `settled` is the code that, after a try of
- * unknown outcome, means that this try had done it.
+ * unknown outcome, means that this try had done it. Gives the topics that were not refused.
  */
 const perTopic = async <T extends { name: string }>(
   cluster: Cluster,
   topics: readonly T[],
-  options: AskOptions,
+  { refused, ...options }: AskOptions & TopicRefused,
   work: {
     what: string
     needs: string
     settled?: number
     send: (topics: readonly T[], once: AskOptions) => Promise<readonly Verdict[]>
   },
-): Promise<void> => {
+): Promise<T[]> => {
+  const bad = new Set<string>()
   let left = [...topics]
-  if (left.length === 0) return
+  if (left.length === 0) return []
   let perhapsDone = false
   await cluster.retrying(options, async (attempt, remaining) => {
     if (attempt > 0) await cluster.metadata([], remaining)
@@ -45,14 +49,39 @@ const perTopic = async <T extends { name: string }>(
       const { name, errorCode, errorMessage } = verdict
       if (errorCode === ERROR.NONE || (perhapsDone && errorCode === work.settled)) continue
       const passing = errorCode !== ERROR.UNKNOWN_TOPIC_OR_PARTITION && isRetriable(errorCode)
-      if (!passing) throw failure(work, name, errorCode, errorMessage)
-      again.push(verdict)
+      if (passing) again.push(verdict)
+      else {
+        const error = failure(work, name, errorCode, errorMessage)
+        if (!refused) throw error
+        bad.add(name)
+        refused(name, error)
+      }
     }
     perhapsDone ||= again.some(({ errorCode }) => errorCode === ERROR.REQUEST_TIMED_OUT)
     left = left.filter(({ name }) => again.some(verdict => verdict.name === name))
     const [first] = again
     if (first) throw failure(work, first.name, first.errorCode, first.errorMessage)
   })
+  return topics.filter(({ name }) => !bad.has(name))
+}
+
+/** Brokers refuse to make more partitions than 10,000 at a time. */
+const PARTITIONS_AT_ONCE = 5_000
+
+/** In shares that one request may ask for. */
+export const shares = <T extends { partitions: number }>(topics: readonly T[]): T[][] => {
+  const all: T[][] = []
+  let left = 0
+  for (const topic of topics) {
+    const share = all.at(-1)
+    left -= topic.partitions
+    if (share && left >= 0) share.push(topic)
+    else {
+      all.push([topic])
+      left = PARTITIONS_AT_ONCE - topic.partitions
+    }
+  }
+  return all
 }
 
 const failure = (
@@ -65,30 +94,37 @@ const failure = (
     ? new KmigError('TOPIC_MISSING', `${what} of topic '${name}': it does not exist`)
     : brokerError(errorCode, `${what} of topic '${name}'`, detail, `${needs} on topic ${name}`)
 
+const creation = ({ name, partitions, replicationFactor, configs = {} }: NewTopic) => ({
+  name,
+  partitions,
+  replicationFactor,
+  configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
+})
+const CREATION = { what: 'creation', needs: 'Create' }
+
 /**
  * Creates topics and waits until each partition has a leader that takes requests; gives their metadata, ids included.
- * Throws BROKER (TOPIC_ALREADY_EXISTS, INVALID_CONFIG, POLICY_VIOLATION, ...), AUTHORIZATION.
+ * Throws BROKER (TOPIC_ALREADY_EXISTS, INVALID_CONFIG, POLICY_VIOLATION, ...), AUTHORIZATION; with `refused` all of these
+ * are told instead.
  */
 export const createTopics = async (
   cluster: Cluster,
   topics: readonly NewTopic[],
-  options: AskOptions = {},
+  options: AskOptions & TopicRefused = {},
 ): Promise<TopicMetadata[]> => {
-  await perTopic(cluster, topics, options, {
-    what: 'creation',
-    needs: 'Create',
-    settled: ERROR.TOPIC_ALREADY_EXISTS,
-    send: async (left, once) => {
-      const asked = left.map(({ name, partitions, replicationFactor, configs = {} }) => ({
-        name,
-        partitions,
-        replicationFactor,
-        configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
-      }))
-      return (await cluster.controller(CreateTopics, { topics: asked, timeoutMs: BROKER_MS }, once)).topics
-    },
-  })
-  const names = topics.map(({ name }) => name)
+  const asked: NewTopic[] = []
+  for (const share of shares(topics)) {
+    const work = {
+      ...CREATION,
+      settled: ERROR.TOPIC_ALREADY_EXISTS,
+      send: async (left: readonly NewTopic[], once: AskOptions) => {
+        const request = { topics: left.map(creation), timeoutMs: BROKER_MS }
+        return (await cluster.controller(CreateTopics, request, once)).topics
+      },
+    }
+    asked.push(...(await perTopic(cluster, share, options, work)))
+  }
+  const names = asked.map(({ name }) => name)
   const made = await until(cluster, names, options, 'has no leader yet', found => {
     const wanted = topics.find(({ name }) => name === found.name)?.partitions
     const led = found.partitions.filter(({ leader }) => leader >= 0)
@@ -96,6 +132,23 @@ export const createTopics = async (
   })
   await ready(cluster, made, options)
   return made
+}
+
+/** What the cluster would refuse to create, each with the error; makes nothing. What may pass is no refusal. */
+export const tryTopics = async (
+  cluster: Cluster,
+  topics: readonly NewTopic[],
+  options: AskOptions = {},
+): Promise<Map<string, KmigError>> => {
+  const found = new Map<string, KmigError>()
+  for (const share of shares(topics)) {
+    const request = { topics: share.map(creation), timeoutMs: BROKER_MS, validateOnly: true }
+    for (const { name, errorCode, errorMessage } of (await cluster.controller(CreateTopics, request, options))
+      .topics)
+      if (errorCode !== ERROR.NONE && !isRetriable(errorCode))
+        found.set(name, failure(CREATION, name, errorCode, errorMessage))
+  }
+  return found
 }
 
 /** Deletes topics and waits until no broker that is asked knows them. Throws TOPIC_MISSING, BROKER, AUTHORIZATION. */
@@ -123,9 +176,9 @@ export const deleteTopics = async (
 export const createPartitions = async (
   cluster: Cluster,
   topics: readonly { name: string; partitions: number }[],
-  options: AskOptions = {},
+  options: AskOptions & TopicRefused = {},
 ): Promise<TopicMetadata[]> => {
-  await perTopic(cluster, topics, options, {
+  const asked = await perTopic(cluster, topics, options, {
     what: 'growth',
     needs: 'Alter',
     settled: INVALID_PARTITIONS,
@@ -135,7 +188,7 @@ export const createPartitions = async (
       return (await cluster.controller(CreatePartitions, request, once)).topics
     },
   })
-  const names = topics.map(({ name }) => name)
+  const names = asked.map(({ name }) => name)
   const grown = await until(cluster, names, options, 'has too few partitions with a leader', found => {
     const wanted = topics.find(({ name }) => name === found.name)?.partitions ?? 0
     return found.partitions.filter(({ leader }) => leader >= 0).length >= wanted
@@ -146,11 +199,15 @@ export const createPartitions = async (
 const INVALID_PARTITIONS = 37
 
 /** A broker may be named as leader before it knows so itself, and would refuse the first batches. */
-const ready = async (cluster: Cluster, topics: readonly TopicMetadata[], options: AskOptions) => {
+const ready = async (
+  cluster: Cluster,
+  topics: readonly TopicMetadata[],
+  { timeoutMs, withinMs, signal }: AskOptions,
+) => {
   const asks = topics.flatMap(({ name, partitions }) =>
     partitions.map(({ partition }) => ({ topic: name, partition, timestamp: EARLIEST })),
   )
-  await cluster.listOffsets(asks, options)
+  await cluster.listOffsets(asks, { timeoutMs, withinMs, signal })
 }
 
 const until = async (

@@ -1,5 +1,5 @@
 import { brokerError, type Cluster, ERROR, type TopicMetadata } from '../kafka/index.ts'
-import { type During, isKmigError, messageOf } from '../kit/index.ts'
+import { type During, isKmigError, type KmigError } from '../kit/index.ts'
 
 const isName = (glob: string): boolean => /^[\w.-]+$/.test(glob)
 
@@ -19,20 +19,18 @@ export const unseenTopics = async (
 }
 
 /** Why a topic that kmig's user may not see can't be mirrored. */
-export const mayNot = (side: 'source' | 'target', topic: string): string =>
-  messageOf(
-    brokerError(
-      ERROR.TOPIC_AUTHORIZATION_FAILED,
-      `topic '${topic}' of the ${side}`,
-      null,
-      `Describe on topic ${topic}`,
-    ),
+export const mayNot = (side: 'source' | 'target', topic: string): KmigError =>
+  brokerError(
+    ERROR.TOPIC_AUTHORIZATION_FAILED,
+    `topic '${topic}' of the ${side}`,
+    null,
+    `Describe on topic ${topic}`,
   )
 
 /** Notes what kmig's user may not do on a topic, and throws what else is wrong. */
 export const ifDenied =
-  (denied: Map<string, string>) =>
+  (denied: Map<string, KmigError>) =>
   (topic: string, error: Error): void => {
     if (!isKmigError(error, 'AUTHORIZATION')) throw error
-    denied.set(topic, messageOf(error))
+    denied.set(topic, error)
   }

@@ -1,4 +1,4 @@
-import type { KmigError, Offset } from '../kit/index.ts'
+import type { ErrorCode, KmigError, Offset } from '../kit/index.ts'
 
 /** Where a mirror stands; counts since its start. */
 export type MirrorProgress = {
@@ -38,8 +38,8 @@ export type MirrorEvent =
       removed: string[]
       later: string[]
     }
-  /** A topic that appeared or grew on the source and can't be followed; the others go on. */
-  | { kind: 'topic-refused'; topic: string; why: string }
+  /** A topic that can't be mirrored, or grew and can't be followed; the others go on. */
+  | { kind: 'topic-refused'; topic: string; code: ErrorCode; why: string; try: readonly string[] }
   /** From this source offset on its records stand at other offsets on the target. */
   | { kind: 'translated'; where: string; from: Offset; why: string }
   /** ACLs that were made and quotas that were set on the target. */

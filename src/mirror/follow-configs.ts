@@ -1,6 +1,6 @@
 import type { ConfigPlan } from '../inventory/index.ts'
 import { alterTopicConfigs, type Cluster } from '../kafka/index.ts'
-import { type During, isKmigError } from '../kit/index.ts'
+import { type During, isKmigError, type KmigError } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { passes } from './passes.ts'
 import type { TopicState } from './state.ts'
@@ -59,6 +59,8 @@ export type AlignOptions = During<MirrorEvent> & {
   topic: string
   known: Settings
   configs: Pick<ConfigPlan, 'final' | 'held'>
+  /** Told of what the target refused; true if another value will be tried next time. */
+  learn?: ((error: KmigError) => boolean) | undefined
 }
 
 /**
@@ -72,6 +74,7 @@ export const alignConfigs = async ({
   configs,
   signal,
   on,
+  learn,
 }: AlignOptions): Promise<Settings> => {
   const wanted = keepLimit(configs, known.held[LIMIT])
   const changes = configChanges(known, wanted)
@@ -80,6 +83,7 @@ export const alignConfigs = async ({
     await alterTopicConfigs(target, topic, changes.now, { signal })
   } catch (e) {
     if (!isKmigError(e) || passes(e)) throw e
+    if (learn?.(e)) return known
     const text = `settings that changed on the source can't be given to the copy: ${e.message}`
     on?.({ kind: 'warning', where: topic, text })
     return known

@@ -1,12 +1,20 @@
-import { planConfigs, type TopicConfig } from '../inventory/index.ts'
+import { learnLimit, planConfigs, type SettingLimits, type TopicConfig } from '../inventory/index.ts'
 import { type Cluster, describeTopicConfigs, type TopicMetadata } from '../kafka/index.ts'
-import { type During, inFlight, isKmigError, messageOf } from '../kit/index.ts'
+import {
+  type During,
+  type ErrorCode,
+  inFlight,
+  isKmigError,
+  type KmigError,
+  messageOf,
+} from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs } from './follow-configs.ts'
 import { passes } from './passes.ts'
 import { type MirrorPlan, type PlanOptions, planTopics, type TopicPlan, targetDefaults } from './plan.ts'
 import { prepareTopics, refuse } from './prepare.ts'
 import type { MirrorState, TopicState } from './state.ts'
+import { isAnew } from './verdict.ts'
 
 export type FollowOptions = During<MirrorEvent> &
   Pick<PlanOptions, 'topics' | 'exclude' | 'offsets' | 'sync'> & {
@@ -16,15 +24,26 @@ export type FollowOptions = During<MirrorEvent> &
     plan: MirrorPlan
     state: MirrorState
     paddingLimit?: bigint | undefined
-    /** Topics that kmig's user may not mirror, as it was at the start. */
-    denied: readonly TopicPlan[]
+    /** Values that the target was seen to refuse; grows. */
+    limits: SettingLimits
+    /** Topics that were refused at the start. */
+    shut: readonly TopicPlan[]
     /** A topic is on the target, or has more partitions there, and remembered: lanes may go on it. */
     add(topic: string, state: TopicState): Promise<void>
   }
 
+/** A topic that can't be mirrored, with what kind of trouble it is, why, and what to do. */
+export type Refused = { topic: string; code: ErrorCode; why: string; try: readonly string[] }
+const refusedOf = ({ topic, code = 'PARTIAL', why = '', try: remedies = [] }: TopicPlan): Refused => {
+  return { topic, code, why, try: remedies }
+}
+const refusedFor = (topic: string, { code, message, suggestions }: KmigError): Refused => {
+  return { topic, code, why: message, try: suggestions }
+}
+
 const TOPICS_AT_ONCE = 8
 /** A topic that was refused is looked at again after this. */
-const AGAIN_MS = 30_000
+const AGAIN_MS = 10_000
 
 /**
  * Follows what changes on the source while a mirror runs: new topics, added partitions (the target has them before they
@@ -33,37 +52,56 @@ const AGAIN_MS = 30_000
  */
 export class Follower {
   readonly #o: FollowOptions
-  readonly #refused = new Map<string, { why: string; at: number }>()
+  readonly #refused = new Map<string, Refused & { at: number }>()
   #defaults: TopicConfig[] | undefined
   constructor(options: FollowOptions) {
     this.#o = options
-    for (const { topic, why = '' } of options.denied) this.#refuse(topic, why)
+    for (const plan of options.shut) this.#refuse(refusedOf(plan))
   }
 
-  /** Topics that appeared and can't be mirrored, with the reason. */
-  get refused(): { topic: string; why: string }[] {
-    const { denied, state } = this.#o
-    const still = denied.filter(({ topic }) => !this.#refused.has(topic) && !state.topic(topic))
+  /** Topics that can't be mirrored, each with the reason and what to do. */
+  get refused(): Refused[] {
+    const { shut, state } = this.#o
+    const still = shut.filter(({ topic, code }) => {
+      return code === 'AUTHORIZATION' && !this.#refused.has(topic) && !state.topic(topic)
+    })
     return [
-      ...still.map(({ topic, why = '' }) => ({ topic, why })), // those that kmig's user can't even see
-      ...[...this.#refused].map(([topic, { why }]) => ({ topic, why })),
+      ...still.map(refusedOf), // those that kmig's user can't even see
+      ...[...this.#refused.values()].map(({ at: _, ...refused }) => refused),
     ]
+  }
+  /** Plans of those that were refused at the start and still are: nobody copies them. */
+  get shut(): TopicPlan[] {
+    const now = new Set(this.refused.map(({ topic }) => topic))
+    return this.#o.shut.filter(({ topic }) => now.has(topic))
   }
 
   /** Makes on the target what the source has more of than the copy; `chosen` are the source's topics to be mirrored. */
   async topics(chosen: readonly TopicMetadata[]): Promise<void> {
-    const { source, target, plan, state, topics, exclude, offsets, sync, signal } = this.#o
+    const { source, target, plan, state, topics, exclude, offsets, sync, limits, signal } = this.#o
     const now = performance.now()
     const gone = new Set(this.#refused.keys())
     for (const { name } of chosen) gone.delete(name)
     for (const name of gone) this.#refused.delete(name)
     const more = chosen.filter(({ name, partitions }) => {
-      const { at = Number.NEGATIVE_INFINITY } = this.#refused.get(name) ?? {}
-      return now - at > AGAIN_MS && partitions.length > (state.topic(name)?.starts.length ?? 0)
+      const before = this.#refused.get(name)
+      if (before) return now - before.at > AGAIN_MS
+      return partitions.length > (state.topic(name)?.starts.length ?? 0)
     })
     if (more.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
-    const how = { source, target, state, topics, exclude, offsets, sync, signal, defaults: this.#defaults }
+    const how = {
+      source,
+      target,
+      state,
+      topics,
+      exclude,
+      offsets,
+      sync,
+      limits,
+      signal,
+      defaults: this.#defaults,
+    }
     const planned = await this.#plan(
       how,
       more.map(({ name }) => name),
@@ -79,7 +117,7 @@ export class Follower {
     } catch (e) {
       if (!isKmigError(e) || isKmigError(e, 'BUG') || passes(e)) throw e
       const [first] = only
-      if (first !== undefined && only.length === 1) this.#refuse(first, messageOf(e))
+      if (first !== undefined && only.length === 1) this.#refuse(refusedFor(first, e))
       if (only.length <= 1) return []
       const found: TopicPlan[] = []
       for (const name of only) found.push(...(await this.#plan(how, [name])))
@@ -90,6 +128,8 @@ export class Follower {
   async #follow(part: MirrorPlan, planned: TopicPlan): Promise<void> {
     const { source, target, plan, state, paddingLimit, add, signal, on } = this.#o
     const { topic } = planned
+    // its copy is gone while it is mirrored: its partitions stop by name, and it is copied anew at a start only
+    if (isAnew(planned.action) && plan.topics.some(each => each.topic === topic)) return
     try {
       refuse(part, { afterCutover: true, paddingLimit })
       const made = await prepareTopics({ source, target, plan: part, state, signal, on })
@@ -101,19 +141,19 @@ export class Follower {
       if (now) await add(topic, now)
     } catch (e) {
       if (!isKmigError(e) || passes(e)) throw e
-      this.#refuse(topic, planned.why ?? messageOf(e))
+      this.#refuse(planned.action === 'refuse' ? refusedOf(planned) : refusedFor(topic, e))
     }
   }
 
-  #refuse(topic: string, why: string): void {
-    const told = this.#refused.get(topic)?.why === why
-    this.#refused.set(topic, { why, at: performance.now() })
-    if (!told) this.#o.on?.({ kind: 'topic-refused', topic, why })
+  #refuse(refused: Refused): void {
+    const told = this.#refused.get(refused.topic)?.why === refused.why
+    this.#refused.set(refused.topic, { ...refused, at: performance.now() })
+    if (!told) this.#o.on?.({ kind: 'topic-refused', ...refused })
   }
 
   /** Gives the copies of these topics the settings that the source has now. */
   async configs(names: readonly string[]): Promise<void> {
-    const { source, target, plan, state, sync, signal } = this.#o
+    const { source, target, plan, state, sync, limits, signal } = this.#o
     if (names.length === 0) return
     this.#defaults ??= await targetDefaults(target, { signal })
     const refused = (where: string, error: Error) => {
@@ -132,8 +172,12 @@ export class Follower {
         defaults: this.#defaults,
         replicationFactor,
         copied: sync?.includes('configs'),
+        limits,
       })
-      const settings = await alignConfigs({ target, topic, known, configs, signal, on: this.#once })
+      // what it refuses is another value at the next look
+      const learn = (error: KmigError) =>
+        learnLimit(limits, { ...configs.final, ...configs.held }, error.message)
+      const settings = await alignConfigs({ target, topic, known, configs, signal, on: this.#once, learn })
       if (settings === known) continue
       changed.set(topic, { ...known, ...settings })
       planned.configs = configs

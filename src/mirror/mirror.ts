@@ -1,12 +1,11 @@
 import { join } from 'node:path'
-import { type Entry, releaseOf } from '../inventory/index.ts'
+import { type Entry, noLimits, releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, type Cluster, FramePool, partitionOf } from '../kafka/index.ts'
 import { bug, type During, LockFile, messageOf } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
 import { committedEnds } from './committed-ends.ts'
 import { Engine } from './engine.ts'
-import { holesPlan } from './filling.ts'
 import { Follower } from './follow.ts'
 import { acceptedGaps } from './gaps.ts'
 import { moveGroups, planGroups } from './groups.ts'
@@ -21,15 +20,17 @@ import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { Ownership, type Share } from './ownership.ts'
-import { isAnew, type MirrorPlan, planTopics, type TopicPlan, topicChooser } from './plan.ts'
-import { awaitPrepared, holdConfigs, identityOf, prepareTopics, refuse } from './prepare.ts'
+import { type MirrorPlan, nothingPlanned, planTopics, type TopicPlan, topicChooser } from './plan.ts'
+import { awaitPrepared, holdConfigs, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
-import { copyMs, type MirrorReport, partitionReport } from './report.ts'
+import { makeReady } from './ready.ts'
+import { type MirrorReport, reportOf } from './report.ts'
 import { settingWarnings } from './settings.ts'
 import { claimOf, Sharing, takeShare } from './sharing.ts'
 import { type CutoverState, MirrorState, type TopicState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
-import { asShared, isOutdated, type Work, workToShare } from './work.ts'
+import { isAnew } from './verdict.ts'
+import { asShared, isOutdated, partsReady, type Work, workToShare } from './work.ts'
 
 const PROGRESS_MS = 250
 /** How often group offsets are copied, and ACLs and quotas. */
@@ -52,6 +53,9 @@ export class Mirror implements AsyncDisposable {
   readonly #started = performance.now()
   readonly #resources = new AsyncDisposableStack()
   #plan: MirrorPlan
+  /** Values of settings that the target was seen to refuse. */
+  readonly #limits = noLimits()
+  #partial = false
   #state: MirrorState | undefined
   #engine: Engine | undefined
   #follower: Follower | undefined
@@ -79,15 +83,7 @@ export class Mirror implements AsyncDisposable {
       target: { name: options.to.name, cluster: target },
       mirrored: () => this.#plan.topics.map(({ topic }) => topic),
     })
-    this.#plan = {
-      ...this.#ends,
-      name: this.name,
-      stateTopic: stateTopicOf(this.name),
-      holes: holesPlan(options.offsets, options.fillingLimitMs),
-      topics: [],
-      warnings: [],
-      cutover: undefined,
-    }
+    this.#plan = nothingPlanned({ ...this.#ends, name: this.name }, options)
   }
 
   /** Throws USAGE (the name), UNREACHABLE, PREFLIGHT (both are one cluster), STATE_DAMAGED, with `own` LOCKED. */
@@ -131,24 +127,35 @@ export class Mirror implements AsyncDisposable {
 
   async #replan(): Promise<void> {
     const { source, target } = this
-    const planned = await planTopics({ ...this.#options, source, target, state: this.#state })
+    const planned = await planTopics({
+      ...this.#options,
+      source,
+      target,
+      state: this.#state,
+      limits: this.#limits,
+    })
     this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }
 
-  /** Throws what forbids to start: LOCKED, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Nothing was written then. */
-  async start({ afterCutover = false }: { afterCutover?: boolean } = {}): Promise<void> {
+  /**
+   * Throws what forbids to start: LOCKED, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Nothing was written then. `partial`:
+   * topics that are refused don't keep the others back.
+   */
+  async start({ afterCutover = false, partial = false } = {}): Promise<void> {
+    this.#partial = partial
     if (!this.#options.own) {
       await this.#own(this.#resources)
       const known = await StateTopic.read(this.target, this.name, this.#during)
       this.#state = known && new MirrorState(known)
       await this.#replan()
     }
-    refuse(this.#plan, { afterCutover, paddingLimit: this.#options.paddingLimit })
+    refuse(this.#plan, { afterCutover, partial, paddingLimit: this.#options.paddingLimit })
     const { target, name } = this
     const { exclusive, stateDir, metrics, signal, on } = this.#options
     const work = async () => {
       const how = { ...this.#options, source: this.source, target }
-      this.#work = await workToShare(this.#plan.topics, this.#state, how)
+      const known = [...(this.#follower?.shut ?? []), ...this.#plan.topics]
+      this.#work = await workToShare(known, this.#state, how)
       return this.#work
     }
     const ownership = this.#resources.use(
@@ -180,7 +187,7 @@ export class Mirror implements AsyncDisposable {
     this.#known.learn(state)
     const mine = new Map(this.#lanes.map(lane => [lane.where, lane] as const))
     const strayUntil = performance.now() + ownership.quietMs
-    return share.wheres.map(where => {
+    return partsReady(share.wheres, state).map(where => {
       const before = mine.get(where)
       if (before && share.unbroken) return before
       const stray = share.heldBy(where) === undefined ? undefined : strayUntil
@@ -198,7 +205,7 @@ export class Mirror implements AsyncDisposable {
 
   #how(state: MirrorState) {
     const { source, target } = this
-    return { source, target, plan: this.#plan, state, ...this.#options }
+    return { source, target, plan: this.#plan, state, limits: this.#limits, ...this.#options }
   }
 
   /** Topics and state as the mirror needs them, on the target. */
@@ -211,15 +218,13 @@ export class Mirror implements AsyncDisposable {
       await this.#replan()
       this.#plan.topics = asShared(this.#plan.topics, this.#work ?? [])
     }
-    const denied = this.#plan.topics.filter(topic => topic.denied)
     // what can't be mirrored any more has stopped by name, and is copied anew at a start only
-    const gone = ({ topic, action }: TopicPlan) => this.#engine && isAnew(action) && state.topic(topic)
-    this.#plan.topics = this.#plan.topics.filter(t => t.action !== 'refuse' && !t.denied && !gone(t))
-    await identityOf(this.#how(state))
-    await prepareTopics(this.#how(state))
+    const gone = ({ topic, action }: TopicPlan) => !!(this.#engine && isAnew(action) && state.topic(topic))
+    const { topics, shut } = await makeReady({ ...this.#how(state), partial: this.#partial, gone })
+    this.#plan.topics = topics
     this.#follower = new Follower({
       ...this.#how(state),
-      denied,
+      shut,
       add: (topic, now) => this.#added(topic, now, ownership),
     })
     return state
@@ -372,19 +377,14 @@ export class Mirror implements AsyncDisposable {
   }
 
   report(): MirrorReport {
-    const partitions = this.#lanes.map(partitionReport)
-    return {
+    return reportOf(this.#lanes, {
       name: this.name,
       ...this.#ends,
       ms: Math.round(performance.now() - this.#started),
-      copyMs: copyMs(this.#lanes),
-      records: partitions.reduce((sum, each) => sum + each.records, 0n),
-      bytes: partitions.reduce((sum, each) => sum + each.bytes, 0n),
-      partitions,
       refused: this.#follower?.refused ?? [],
       groups: this.#groups,
       inventory: this.#ledger(),
-    }
+    })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,12 @@
-import { type ConfigPlan, type Entry, planConfigs, type Sync, type TopicConfig } from '../inventory/index.ts'
+import {
+  type ConfigPlan,
+  type Entry,
+  noLimits,
+  planConfigs,
+  type SettingLimits,
+  type Sync,
+  type TopicConfig,
+} from '../inventory/index.ts'
 import {
   type Cluster,
   describeTopicConfigs,
@@ -9,10 +17,13 @@ import {
   LATEST,
   type TopicMetadata,
 } from '../kafka/index.ts'
-import { chooser, type During, isKmigError, Offset } from '../kit/index.ts'
+import { chooser, type During, type ErrorCode, isKmigError, type KmigError, Offset } from '../kit/index.ts'
+import { stateTopicOf } from '../offsets/index.ts'
 import { ifDenied, mayNot, unseenTopics } from './denied.ts'
-import type { HolesPlan, OffsetsPolicy } from './filling.ts'
+import { type HolesPlan, holesPlan, type OffsetsPolicy } from './filling.ts'
 import type { CutoverState, MirrorState, TopicState } from './state.ts'
+import { tryOut } from './try-out.ts'
+import { isAnew, judge, refusedBy } from './verdict.ts'
 
 /** What a mirror would do, or does. */
 export type MirrorPlan = {
@@ -30,6 +41,19 @@ export type MirrorPlan = {
   /** Everything that the source has, with what would become of it; where it was asked for. */
   inventory?: readonly Entry[] | undefined
 }
+
+/** A plan before anything was looked at. */
+export const nothingPlanned = (
+  ends: Pick<MirrorPlan, 'name' | 'source' | 'target'>,
+  { offsets, fillingLimitMs }: { offsets?: OffsetsPolicy | undefined; fillingLimitMs?: number | undefined },
+): MirrorPlan => ({
+  ...ends,
+  stateTopic: stateTopicOf(ends.name),
+  holes: holesPlan(offsets, fillingLimitMs),
+  topics: [],
+  warnings: [],
+  cutover: undefined,
+})
 
 export type PartitionPlan = {
   partition: number
@@ -55,10 +79,11 @@ export type TopicPlan = {
   targetId: string | undefined
   /** `adopt`: it is there, empty and of the right form. `grow`: the source has more partitions than the copy. */
   action: 'create' | 'adopt' | 'resume' | 'grow' | 'refuse'
-  /** Why it is refused. */
+  /** Why it is refused: the other topics can go on. */
   why: string | undefined
-  /** It is refused since kmig's user may not do what it takes: the other topics can go on. */
-  denied?: true
+  /** What kind of refusal it is, and what to do about it. */
+  code?: ErrorCode
+  try?: readonly string[]
   replicationFactor: number
   sourceReplicationFactor: number
   configs: ConfigPlan
@@ -79,6 +104,8 @@ export type PlanOptions = During & {
   only?: readonly string[] | undefined
   /** What the target's topics have by default, where it is known already. */
   defaults?: readonly TopicConfig[] | undefined
+  /** Values that the target was seen to refuse; grows. */
+  limits?: SettingLimits | undefined
 }
 
 /** How long a partition without a leader holds up a plan: it is planned as waiting then. */
@@ -107,6 +134,7 @@ export const planTopics = async ({
   only,
   offsets,
   sync,
+  limits = noLimits(),
   signal,
   ...given
 }: PlanOptions): Promise<TopicPlan[]> => {
@@ -117,7 +145,7 @@ export const planTopics = async ({
   const names = found.map(({ name }) => name)
   const asked = only ? [] : (topics ?? []).filter(chosen)
   const unseen = await unseenTopics(source, asked, names, { signal })
-  const denied = new Map(unseen.map(({ name }) => [name, mayNot('source', name)]))
+  const denied = new Map<string, KmigError>(unseen.map(({ name }) => [name, mayNot('source', name)]))
   const theirs = new Map(
     names.length ? (await target.metadata(names, { signal })).map(meta => [meta.name, meta] as const) : [],
   )
@@ -133,24 +161,34 @@ export const planTopics = async ({
   for (const { name, error } of theirs.values()) {
     if (error === ERROR.TOPIC_AUTHORIZATION_FAILED) denied.set(name, mayNot('target', name))
   }
-  return [...found, ...unseen].map(meta => {
+  const factorOf = ({ partitions }: TopicMetadata) =>
+    Math.min(partitions[0]?.replicas.length ?? 1, target.brokers.size)
+  const factors = new Map([...found, ...unseen].map(meta => [meta.name, factorOf(meta)]))
+  const configsOf = (topic: string) =>
+    planConfigs({
+      source: configs.get(topic) ?? [],
+      defaults,
+      replicationFactor: factors.get(topic) ?? 1,
+      copied: sync?.includes('configs'),
+      limits,
+    })
+  const planned = [...found, ...unseen].map((meta): TopicPlan => {
     const { name, topicId, partitions } = meta
-    const why = denied.get(name)
+    const error = denied.get(name)
     const before = state?.topic(name)
     const sourceReplicationFactor = partitions[0]?.replicas.length ?? 1
-    const replicationFactor = Math.min(sourceReplicationFactor, target.brokers.size)
     const there = theirs.get(name)
     const copied = (partition: number) => {
       const end = targetEnds.get(`${name}-${partition}`)?.offset
       return end === undefined ? undefined : Offset(end)
     }
     const verdict =
-      why === undefined
+      error === undefined
         ? judge(meta, there?.error === 0 ? there : undefined, before, copied, {
             sync,
             cutover: state?.cutover,
           })
-        : { ...refuse(why), denied: true as const }
+        : refusedBy(error)
     // of what is copied anew nothing counts that was remembered
     const known = isAnew(verdict.action) ? undefined : before
     return {
@@ -158,14 +196,9 @@ export const planTopics = async ({
       sourceId: topicId,
       targetId: there?.error === 0 ? there.topicId : undefined,
       ...verdict,
-      replicationFactor,
+      replicationFactor: factors.get(name) ?? 1,
       sourceReplicationFactor,
-      configs: planConfigs({
-        source: configs.get(name) ?? [],
-        defaults,
-        replicationFactor,
-        copied: sync?.includes('configs'),
-      }),
+      configs: configsOf(name),
       partitions: partitions.map(({ partition }) => {
         const at = `${name}-${partition}`
         const first = starts.get(at)?.offset
@@ -189,6 +222,8 @@ export const planTopics = async ({
       }),
     }
   })
+  await tryOut(planned, { target, limits, configsOf, signal })
+  return planned
 }
 
 /** How a partition's offsets stand, or will from its first record on. `later`: it began identical. */
@@ -221,78 +256,17 @@ const partitionsOf = (topics: readonly TopicMetadata[], timestamp: bigint) =>
     partitions.map(({ partition }) => ({ topic: name, partition, timestamp })),
   )
 
-/** A topic that the mirror has not copied yet, or whose copy the operator has deleted. */
-export const isAnew = (action: TopicPlan['action']): boolean => action === 'create' || action === 'adopt'
-
-type Verdict = Pick<TopicPlan, 'action' | 'why'>
-const refuse = (why: string): Verdict => ({ action: 'refuse', why })
-
-/** Why a topic that the target lacks is not made there. */
-export const NOT_MADE = 'it is not on the target, and --sync does not name topics'
-
-const judge = (
-  source: TopicMetadata,
-  target: TopicMetadata | undefined,
-  known: TopicState | undefined,
-  copied: (partition: number) => Offset | undefined,
-  { sync, cutover }: Pick<PlanOptions, 'sync'> & { cutover: CutoverState | undefined },
-): Verdict => {
-  if (!target) {
-    if (known && cutover) return refuse('this mirror made it on the target, and it is gone there')
-    return sync && !sync.includes('topics') ? refuse(NOT_MADE) : { action: 'create', why: undefined }
-  }
-  const made = known?.targetId === target.topicId
-  if (known && !made && (cutover || target.partitions.some(({ partition }) => copied(partition) !== 0n)))
-    return refuse('it was deleted and made again on the target by somebody else')
-  if (known && made) {
-    if (known.sourceId !== source.topicId)
-      return refuse('it was deleted and made again on the source: the copy is of the topic before')
-    return judgeGrowth(source, target, known, copied)
-  }
-  if (target.partitions.length !== source.partitions.length) {
-    return refuse(
-      `the target has a topic of this name with ${target.partitions.length} partitions, the source's has ${source.partitions.length}`,
-    )
-  }
-  const strange = strangersIn(target.partitions, copied)
-  return strange === undefined ? { action: 'adopt', why: undefined } : refuse(strange)
-}
-
-/** A topic that this mirror made and the source has given more partitions: the target's is made to have them first. */
-const judgeGrowth = (
-  source: TopicMetadata,
-  target: TopicMetadata,
-  { starts }: TopicState,
-  copied: (partition: number) => Offset | undefined,
-): Verdict => {
-  const [theirs, ours, mirrored] = [source.partitions.length, target.partitions.length, starts.length]
-  if (ours > theirs)
-    return refuse(
-      `the target has ${ours} partitions, the source ${theirs}: keyed records would go elsewhere after a cutover`,
-    )
-  if (theirs < mirrored) return refuse(`it has ${theirs} partitions on the source, ${mirrored} were mirrored`)
-  if (theirs === mirrored) return { action: 'resume', why: undefined }
-  const strange = strangersIn(target.partitions.slice(mirrored), copied)
-  return strange === undefined ? { action: 'grow', why: undefined } : refuse(strange)
-}
-
-const strangersIn = (
-  partitions: TopicMetadata['partitions'],
-  copied: (partition: number) => Offset | undefined,
-): string | undefined => {
-  const written = partitions.find(({ partition }) => copied(partition) !== 0n)?.partition
-  if (written === undefined) return undefined
-  const end = copied(written)
-  return end === undefined
-    ? `partition ${written} of the target's topic has no leader, so whether it is empty can't be told`
-    : `the target has a topic of this name with records that this mirror did not write (partition ${written} ends at ${end})`
-}
+const ASKED = 5
 
 /** Any topic's settings tell which ones the target knows; without a topic, its brokers' do. */
 export const targetDefaults = async (target: Cluster, during: During): Promise<TopicConfig[]> => {
-  const any = (await target.metadata('all', during)).find(({ error }) => error === 0)
-  if (!any) return KNOWN_EVERYWHERE
-  const configs = (await describeTopicConfigs(target, [any.name], during)).get(any.name) ?? []
+  const some = (await target.metadata('all', during)).filter(({ error }) => error === 0).slice(0, ASKED)
+  const names = some.map(({ name }) => name)
+  const refused = ifDenied(new Map()) // one that kmig's user may not look at tells nothing
+  const [configs] = names.length
+    ? (await describeTopicConfigs(target, names, { ...during, refused })).values()
+    : []
+  if (!configs) return KNOWN_EVERYWHERE
   return configs.map(config => (config.source === 'dynamic-topic' ? { ...config, value: null } : config))
 }
 

@@ -9,27 +9,38 @@ import {
   InitProducerId,
   NO_TOPIC_ID,
 } from '../kafka/index.ts'
-import { type During, inFlight, KmigError, sleep } from '../kit/index.ts'
+import { type During, inFlight, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import { StateTopic } from '../offsets/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs, keepLimit, LIMIT } from './follow-configs.ts'
-import { isAnew, type MirrorPlan, NOT_MADE, type TopicPlan } from './plan.ts'
+import { passes } from './passes.ts'
+import type { MirrorPlan, TopicPlan } from './plan.ts'
 import { type Identity, MirrorState, type TopicState } from './state.ts'
+import { newTopicOf } from './try-out.ts'
+import { isAnew } from './verdict.ts'
 
 /** Offsets of padding that take about ten minutes. */
 const PADDING_LIMIT = 5_000_000_000n
 const PADDING_PER_SECOND = 8_000_000n
 
-export type RefuseOptions = { afterCutover: boolean; paddingLimit?: bigint | undefined }
+export type RefuseOptions = {
+  afterCutover: boolean
+  paddingLimit?: bigint | undefined
+  /** Topics that are refused don't keep the others back. */
+  partial?: boolean | undefined
+}
 
-/** Throws what forbids to act on a plan: TOPIC_MISSING, CUT_OVER, TARGET_NOT_EMPTY, NEEDS_CONSENT. Writes nothing. */
+/** Throws what forbids to act on a plan: TOPIC_MISSING, CUT_OVER, NEEDS_CONSENT, or why topics are refused. Writes nothing. */
 export const refuse = (
   plan: MirrorPlan,
-  { afterCutover, paddingLimit = PADDING_LIMIT }: RefuseOptions,
+  { afterCutover, paddingLimit = PADDING_LIMIT, partial }: RefuseOptions,
 ): void => {
   const { name, topics, cutover, source, target } = plan
-  const refused = topics.filter(({ action, denied }) => action === 'refuse' && !denied)
-  const padding = topics.flatMap(({ partitions }) => partitions).reduce((sum, each) => sum + each.padding, 0n)
+  const [refused, open] = [
+    topics.filter(({ action }) => action === 'refuse'),
+    topics.filter(({ action }) => action !== 'refuse'),
+  ]
+  const padding = open.flatMap(({ partitions }) => partitions).reduce((sum, each) => sum + each.padding, 0n)
   if (topics.length === 0) {
     throw new KmigError('TOPIC_MISSING', `no topic of '${source.name}' is chosen`, {
       try: ['see --topics and --exclude'],
@@ -41,25 +52,21 @@ export const refuse = (
       try: ['kmig cutover rollback, if they have not written there yet'],
     })
   }
-  if (topics.every(({ denied }) => denied)) {
-    throw new KmigError('AUTHORIZATION', topics.map(({ why }) => why).join('; '), {
-      try: [`allow this to kmig's user; docs/config.md lists what a mirror needs`],
-    })
-  }
-  if (refused.length > 0) {
-    const what = refused.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; ')
-    const without = refused.map(({ topic }) => `--exclude ${topic}`).join(' ')
-    const unmade = refused.every(({ why }) => why === NOT_MADE)
-    if (unmade)
-      throw new KmigError('PREFLIGHT', what, { try: ['add topics to --sync', 'or make them on the target'] })
-    throw new KmigError('TARGET_NOT_EMPTY', what, {
-      try: [`leave them out: ${without}`, 'or delete them on the target, if nobody needs what they hold'],
-    })
-  }
+  if (refused.length > 0 && !(partial && open.length > 0)) throw refusal(refused)
   if (padding > paddingLimit) {
     const what = `identical offsets need ${padding} offsets of padding, about ${padding / PADDING_PER_SECOND} s; the limit is ${paddingLimit}`
     throw new KmigError('NEEDS_CONSENT', what, { try: [`--padding-limit ${padding}`] })
   }
+}
+
+/** Enough to see what to do. */
+const REMEDIES = 6
+/** Why none of these topics can be mirrored, as one error. */
+const refusal = (topics: readonly TopicPlan[]): KmigError => {
+  const [first] = topics.filter(({ code }) => code !== 'AUTHORIZATION').concat(topics)
+  const what = topics.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; ')
+  const remedies = [...new Set(topics.flatMap(each => each.try ?? []))].slice(0, REMEDIES)
+  return new KmigError(first?.code ?? 'TARGET_NOT_EMPTY', what, { try: remedies })
 }
 
 export type PrepareOptions = During<MirrorEvent> & {
@@ -67,6 +74,8 @@ export type PrepareOptions = During<MirrorEvent> & {
   target: Cluster
   plan: Pick<MirrorPlan, 'name' | 'source' | 'topics'>
   state: MirrorState
+  /** Told of a topic that the target refuses; without it the first such error is thrown. */
+  refused?: ((topic: string, error: KmigError) => void) | undefined
 }
 
 /** Epochs are 16 bits. */
@@ -146,15 +155,16 @@ const ALTERS_AT_ONCE = 16
 export const holdConfigs = async (
   target: Cluster,
   topics: readonly TopicPlan[],
-  { signal }: During,
+  { signal, refused }: During & Pick<PrepareOptions, 'refused'>,
 ): Promise<Map<string, string>> => {
   const limits = new Map<string, string>()
   const names = topics.map(({ topic }) => topic)
   const found =
     names.length > 0
-      ? await describeTopicConfigs(target, names, { signal })
+      ? await describeTopicConfigs(target, names, { signal, refused: refused && telling(refused) })
       : new Map<string, ConfigEntry[]>()
   const other = topics.filter(({ topic, configs }) => {
+    if (!found.has(topic)) return false
     const now = new Map(
       (found.get(topic) ?? [])
         .filter(({ source }) => source === 'dynamic-topic')
@@ -164,11 +174,26 @@ export const holdConfigs = async (
     if (limit) limits.set(topic, limit)
     return Object.entries(keepLimit(configs, limit).held).some(([name, value]) => now.get(name) !== value)
   })
-  const hold = ({ topic, configs }: TopicPlan) =>
-    alterTopicConfigs(target, topic, { set: keepLimit(configs, limits.get(topic)).held }, { signal })
+  const hold = async ({ topic, configs }: TopicPlan) => {
+    try {
+      const { held } = keepLimit(configs, limits.get(topic))
+      await alterTopicConfigs(target, topic, { set: held }, { signal })
+    } catch (e) {
+      if (!refused || !isKmigError(e)) throw e
+      telling(refused)(topic, e)
+    }
+  }
   for await (const _ of inFlight(other, ALTERS_AT_ONCE, hold, signal));
   return limits
 }
+
+/** What lasts is the topic's own trouble; what may pass is tried again as a whole. */
+const telling =
+  (refused: NonNullable<PrepareOptions['refused']>) =>
+  (topic: string, error: Error): void => {
+    if (!isKmigError(error, 'AUTHORIZATION', 'BROKER', 'TOPIC_MISSING') || passes(error)) throw error
+    refused(topic, error)
+  }
 
 /** Makes the topics that are missing, holds the settings of all, and remembers them before a record is written. */
 export const prepareTopics = async ({
@@ -177,39 +202,40 @@ export const prepareTopics = async ({
   state,
   signal,
   on,
+  ...o
 }: PrepareOptions): Promise<Map<string, TopicState>> => {
-  const { topics } = plan
-  const missing = topics.filter(({ action }) => action === 'create')
-  const made = await createTopics(
-    target,
-    missing.map(({ topic, partitions, replicationFactor, configs }) => ({
-      name: topic,
-      partitions: partitions.length,
-      replicationFactor,
-      configs: { ...configs.final, ...configs.held },
-    })),
-    { signal },
-  )
+  const errors = new Map<string, KmigError>()
+  const refused =
+    o.refused &&
+    ((topic: string, error: KmigError) => {
+      errors.set(topic, error)
+      o.refused?.(topic, error)
+    })
+  const missing = plan.topics.filter(({ action }) => action === 'create')
+  const made = await createTopics(target, missing.map(newTopicOf), { signal, refused })
   for (const { topic, partitions, replicationFactor } of missing) {
+    if (errors.has(topic)) continue
     on?.({ kind: 'topic-created', topic, partitions: partitions.length, replicationFactor })
   }
-  const growing = topics.filter(({ action }) => action === 'grow')
+  const growing = plan.topics.filter(({ action }) => action === 'grow')
   await createPartitions(
     target,
     growing
       .filter(({ partitions }) => partitions.some(({ copied }) => copied === undefined))
       .map(({ topic, partitions }) => ({ name: topic, partitions: partitions.length })),
-    { signal },
+    { signal, refused },
   )
   for (const { topic, partitions } of growing) {
+    if (errors.has(topic)) continue
     const from = state.topic(topic)?.starts.length ?? 0
     on?.({ kind: 'partitions-added', topic, from, to: partitions.length })
   }
   const limits = await holdConfigs(
     target,
-    topics.filter(({ action }) => action !== 'create'),
-    { signal },
+    plan.topics.filter(({ topic, action }) => action !== 'create' && !errors.has(topic)),
+    { signal, refused },
   )
+  const topics = plan.topics.filter(({ topic }) => !errors.has(topic))
   const ids = new Map(made.map(({ name, topicId }) => [name, topicId] as const))
   const states = new Map<string, TopicState>()
   for (const { topic, sourceId, targetId, action, partitions, configs } of topics) {
@@ -226,9 +252,9 @@ export const prepareTopics = async ({
     const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
     states.set(topic, { sourceId, targetId: id, starts, translated, final, held })
   }
-  const anew = topics.filter(({ action }) => isAnew(action))
+  const anew = plan.topics.filter(({ action }) => isAnew(action))
   for (const { topic } of anew)
-    if (state.topic(topic))
+    if (state.topic(topic) && !errors.has(topic))
       on?.({
         kind: 'warning',
         where: topic,
@@ -236,12 +262,16 @@ export const prepareTopics = async ({
       })
   await state.forget(new Set(anew.map(({ topic }) => topic)), { signal })
   await state.setTopics(states, { signal })
+  await state.setRefused(errors.keys(), { signal })
   return states
 }
 
 const PREPARED_AGAIN_MS = 500
 
-/** The state, once it holds what is needed to copy these partitions: whoever leads the mirror makes it. */
+/**
+ * The state, once it holds what is needed to copy these partitions, or that their topics are refused: whoever leads the
+ * mirror makes it.
+ */
 export const awaitPrepared = async ({
   target,
   name,
@@ -256,7 +286,8 @@ export const awaitPrepared = async ({
     const topic = await StateTopic.read(target, name, { signal })
     const state = topic && new MirrorState(topic)
     const complete = parts.every(
-      ({ topic, partition }) => state?.topic(topic)?.starts[partition] !== undefined,
+      ({ topic, partition }) =>
+        state?.topic(topic)?.starts[partition] !== undefined || state?.isRefused(topic),
     )
     if (state?.identity && complete) return state
     await sleep(PREPARED_AGAIN_MS, signal)

@@ -1,6 +1,7 @@
 import type { Entry } from '../inventory/index.ts'
-import { EXIT, type Exit } from '../kit/index.ts'
+import { ERRORS, EXIT, type Exit } from '../kit/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
+import type { Refused } from './follow.ts'
 import type { Lane } from './lane.ts'
 import type { LaneCounts } from './lane-shape.ts'
 
@@ -34,14 +35,14 @@ export type MirrorReport = {
   records: bigint
   bytes: bigint
   partitions: PartitionReport[]
-  /** Topics that appeared or grew on the source while the mirror ran and could not be followed. */
-  refused: { topic: string; why: string }[]
+  /** Topics that could not be mirrored, or grew on the source and could not be followed. */
+  refused: Refused[]
   groups: GroupReport
   /** Everything that the source has, with what became of it, as of the last look. */
   inventory: readonly Entry[]
 }
 
-export const partitionReport = (lane: Lane): PartitionReport => {
+const partitionReport = (lane: Lane): PartitionReport => {
   const { topic, partition, start, acked, sourceEnd, counts, stopped, map, why, gaps } = lane
   return {
     topic,
@@ -65,8 +66,20 @@ export const partitionReport = (lane: Lane): PartitionReport => {
   }
 }
 
+type Counted = 'copyMs' | 'records' | 'bytes' | 'partitions'
+export const reportOf = (lanes: readonly Lane[], rest: Omit<MirrorReport, Counted>): MirrorReport => {
+  const partitions = lanes.map(partitionReport)
+  return {
+    ...rest,
+    copyMs: copyMs(lanes),
+    records: partitions.reduce((sum, each) => sum + each.records, 0n),
+    bytes: partitions.reduce((sum, each) => sum + each.bytes, 0n),
+    partitions,
+  }
+}
+
 /** ms from the first question for records to the last record that landed. */
-export const copyMs = (lanes: readonly Lane[]): number => {
+const copyMs = (lanes: readonly Lane[]): number => {
   const began = Math.min(...lanes.map(({ times }) => times.began ?? Number.POSITIVE_INFINITY))
   const landed = Math.max(...lanes.map(({ times }) => times.landed ?? 0))
   return landed > began ? Math.round(landed - began) : 0
@@ -80,7 +93,7 @@ export const exitOf = ({ partitions, refused }: Pick<MirrorReport, 'partitions' 
   // what is denied is part of the work, unless it is all of it
   const some = stops.length < partitions.length
   const exits = new Set(stops.map(exit => (exit === EXIT.auth && some ? EXIT.partial : exit)))
-  if (refused.length > 0) exits.add(EXIT.partial)
+  for (const { code } of refused) exits.add(ERRORS[code].exit === EXIT.loss ? EXIT.loss : EXIT.partial)
   if (exits.size === 0) return EXIT.ok
   return GRAVEST.find(exit => exits.has(exit)) ?? EXIT.partial
 }

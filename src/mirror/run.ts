@@ -11,7 +11,7 @@ export const runMirror = async (
 ): Promise<MirrorReport> => {
   const { signal, untilCaughtUp } = options
   await using mirror = await Mirror.open({ ...options, own: true })
-  await mirror.start()
+  await mirror.start({ partial: true })
   try {
     if (untilCaughtUp) {
       await mirror.caughtUp()

@@ -71,7 +71,9 @@ export const reportShape = {
   records: int64,
   bytes: int64,
   partitions: z.array(partition),
-  refused: z.array(z.object({ topic: z.string(), why: z.string() })),
+  refused: z.array(
+    z.object({ topic: z.string(), code: z.string(), why: z.string(), try: z.array(z.string()) }),
+  ),
   groups,
   inventory,
 }
@@ -98,7 +100,8 @@ export const planShape = {
       targetId: z.string().optional(),
       action: z.enum(['create', 'adopt', 'resume', 'grow', 'refuse']),
       why: z.string().optional(),
-      denied: z.boolean().optional(),
+      code: z.string().optional(),
+      try: z.array(z.string()).optional(),
       replicationFactor: z.number(),
       sourceReplicationFactor: z.number(),
       configs: z.object({

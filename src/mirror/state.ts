@@ -194,6 +194,19 @@ export class MirrorState {
     const entries = [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const)
     await this.#put(entries, during)
   }
+  /** Whether who leads could not make a topic ready at this sharing: it has no lanes. */
+  isRefused(topic: string): boolean {
+    return this.#topic.get(`refused/${topic}`) !== undefined
+  }
+  async setRefused(topics: Iterable<string>, during: During): Promise<void> {
+    const entries = [...topics].map(topic => [`refused/${topic}`, { at: new Date().toISOString() }] as const)
+    if (entries.length > 0) await this.#put(entries, during)
+  }
+  /** At each sharing it turns out anew. */
+  async clearRefused(during: During): Promise<void> {
+    const old = [...this.#topic.under('refused/')].map(([topic]) => [`refused/${topic}`, null] as const)
+    if (old.length > 0) await this.#put(old, during)
+  }
   /** Takes out all that is kept of these topics and their partitions: their copies are gone. */
   async forget(topics: ReadonlySet<string>, during: During): Promise<void> {
     // the topic first: what is left if the rest does not get so far belongs to no topic then, and is forgotten next time

@@ -1,6 +1,7 @@
 import { formatBytes, formatCount, formatDuration, formatRate, plural } from '../kit/index.ts'
 import type { MirrorEvent, MirrorProgress } from './events.ts'
 import { holesText } from './filling.ts'
+import type { Refused } from './follow.ts'
 import { coverageLines, exceptionLines, planLines } from './ledger-text.ts'
 import type { MirrorPlan, TopicPlan } from './plan.ts'
 import type { MirrorReport } from './report.ts'
@@ -15,7 +16,7 @@ export const eventText = (event: MirrorEvent): string | undefined => {
     case 'configs-followed':
       return `topic ${event.topic}: ${configChanges(event)}`
     case 'topic-refused':
-      return `NOT MIRRORED ${event.topic}: ${event.why}`
+      return refusedLines(event).join('\n')
     case 'inventory':
       return [
         ...(event.acls > 0 ? [`made ${plural(event.acls, 'ACL')}`] : []),
@@ -44,6 +45,11 @@ export const eventText = (event: MirrorEvent): string | undefined => {
       throw event satisfies never
   }
 }
+
+const refusedLines = ({ topic, code, why, try: remedies }: Refused): string[] => [
+  `NOT MIRRORED ${topic}: ${code}: ${why}`,
+  ...remedies.map(text => `  try: ${text}`),
+]
 
 const configChanges = ({ set, removed, later }: Extract<MirrorEvent, { kind: 'configs-followed' }>): string =>
   [
@@ -118,7 +124,7 @@ export const reportText = (report: MirrorReport): string => {
     `  ${plural(records, 'record')}, ${formatBytes(bytes)} in ${formatDuration(ms)}${copyMs > 0 ? `, copied at ${formatRate(bytes, copyMs)}` : ''}`,
     `  ${modes(partitions)}; batches: ${sum('passed')} passed, ${sum('merged')} merged, ${sum('reencoded')} re-encoded`,
     `  group offsets: ${count('committed')} copied, ${count('unchanged', 'renewed')} unchanged, ${count('waiting')} waiting for records, ${count('kept', 'refused')} not moved`,
-    ...refused.map(({ topic, why }) => `  NOT MIRRORED ${topic}: ${why}`),
+    ...refused.flatMap(refusedLines).map(line => `  ${line}`),
     ...partitions.flatMap(({ topic, partition: p, translatedFrom, modeWhy }) =>
       translatedFrom === undefined
         ? []
@@ -148,6 +154,8 @@ const topicLines = ({
   topic,
   action,
   why,
+  code,
+  try: remedies = [],
   partitions,
   replicationFactor,
   sourceReplicationFactor,
@@ -164,14 +172,16 @@ const topicLines = ({
       : ''
   return [
     `${action.padEnd(6)} ${topic}: ${plural(partitions.length, 'partition')}, ${plural(replicationFactor, 'replica')}${fewer}, ${plural(left, 'offset')} to copy, ${modesOf(partitions)} offsets${padding > 0n ? ` (${formatCount(padding)} offsets of padding)` : ''}`,
-    ...(why ? [`       ${why}`] : []),
+    ...(why ? [`       ${code ? `${code}: ` : ''}${why}`] : []),
+    ...remedies.map(text => `       try: ${text}`),
     ...waiting(partitions),
     ...Object.entries(configs.final).map(
       ([name, value]) =>
         `       ${name}=${value}${name in configs.held ? ` after the cutover; until then ${configs.held[name]}` : ''}`,
     ),
     ...configs.refused.map(
-      ({ name, value, why: reason }) => `       not copied: ${name}=${value}: ${reason}`,
+      ({ name, value, why: reason }) =>
+        `       ${name in configs.final ? 'changed' : 'not copied'}: ${name}=${value}: ${reason}`,
     ),
   ]
 }

@@ -1,4 +1,4 @@
-import { type Cluster, ERROR, partitionKey } from '../kafka/index.ts'
+import { type Cluster, ERROR, partitionKey, partitionOf } from '../kafka/index.ts'
 import type { During } from '../kit/index.ts'
 import { type TopicPlan, topicChooser } from './plan.ts'
 import { raiseControlEpoch } from './prepare.ts'
@@ -6,7 +6,7 @@ import type { MirrorState } from './state.ts'
 
 export type Work = { where: string; weight: number }
 
-const isShut = ({ action, denied }: TopicPlan): boolean => action === 'refuse' || denied === true
+const isShut = ({ action }: TopicPlan): boolean => action === 'refuse'
 const ASK_MS = 5_000
 
 type WorkOptions = During & {
@@ -50,8 +50,16 @@ export const workToShare = async (
 ): Promise<Work[]> => {
   await state?.refresh(how)
   if (state) await raiseControlEpoch(how.target, state, how)
+  await state?.clearRefused(how)
   return await workOf(topics, state, how)
 }
+
+/** Those that there is something to go on for: a topic may have been refused while it was made ready. */
+export const partsReady = (wheres: readonly string[], state: Pick<MirrorState, 'topic'>): string[] =>
+  wheres.filter(where => {
+    const { topic, partition } = partitionOf(where)
+    return state.topic(topic)?.starts[partition] !== undefined
+  })
 
 /** Whether another process has already made what this plan is to make. */
 export const isOutdated = (topics: readonly TopicPlan[], state: Pick<MirrorState, 'topic'>): boolean =>

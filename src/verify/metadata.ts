@@ -1,4 +1,4 @@
-import { planConfigs } from '../inventory/index.ts'
+import { limitsSeenIn, planConfigs } from '../inventory/index.ts'
 import type { ConfigEntry } from '../kafka/index.ts'
 import type { KnownMirror } from './known-mirror.ts'
 import type { TopicScope } from './scope.ts'
@@ -41,7 +41,12 @@ const settingsOf = (
   replicationFactor: number,
   mirrored: boolean,
 ): SettingFinding[] => {
-  const { final, held, refused } = planConfigs({ source, defaults: target, replicationFactor })
+  const { final, held, refused } = planConfigs({
+    source,
+    defaults: target,
+    replicationFactor,
+    limits: limitsSeenIn(target),
+  })
   const now = own(target)
   const wanted = new Map<string, string | null>(Object.entries(final))
   const findings: SettingFinding[] = []

@@ -3,6 +3,7 @@ import {
   alterTopicConfigs,
   createPartitions,
   createTopics,
+  deleteTopics,
   describeTopicConfigs,
 } from '../../src/kafka/index.ts'
 import { sleep } from '../../src/kit/index.ts'
@@ -122,5 +123,57 @@ servers('a mirror follows its source while it runs', () => {
     const records = async (side: 'old' | 'next') =>
       (await logOf(world[side], 'orders', 3)).filter(({ offset }) => offset >= 42n)
     expect(await records('next')).toEqual(await records('old'))
+  })
+
+  test('a topic that is refused at the start keeps no other back: each is named with code, reason and remedy, and is taken once the operator has put it right; a setting that the target refuses is changed', async () => {
+    const topics = ['fine', 'taken', 'dot.name']
+    await world.make('fine', 1, { 'segment.bytes': '20000', 'retention.ms': '86400000' })
+    await world.more('fine', 0, { batches: 3, records: 5 })
+    for (const topic of topics.slice(1)) await world.fill(topic, { batches: 3, records: 5 })
+    for (const name of ['taken', 'dot_name'])
+      await createTopics(world.next, [{ name, partitions: 1, replicationFactor: 1 }])
+    await world.write(world.next, 'taken', [{ value: Buffer.from('not ours') }])
+
+    const planned = await world.command('part', topics, '--plan', '--json').ended
+    expect(planned.code).toBe(6)
+    const first = await world.mirror('part', topics)
+    expect(exitOf(first)).toBe(6)
+    expect(first.partitions.map(({ topic, stopped }) => [topic, stopped])).toEqual([['fine', undefined]])
+    expect(first.refused).toEqual([
+      {
+        topic: 'dot.name',
+        code: 'BROKER',
+        why: expect.stringContaining('collide'),
+        try: expect.any(Array),
+      },
+      {
+        topic: 'taken',
+        code: 'TARGET_NOT_EMPTY',
+        why: expect.stringContaining('records that this mirror did not write'),
+        try: expect.arrayContaining([expect.stringContaining('--exclude taken')]),
+      },
+    ])
+    const row = first.inventory.find(({ name }) => name === 'fine: segment.bytes=20000')
+    expect(row).toMatchObject({ outcome: 'changed', why: expect.stringContaining('1048576') })
+    expect((await setting('fine', 'segment.bytes'))?.value).toBe('1048576')
+    await world.expectEqual(['fine'])
+    await expect(world.mirror('part', ['taken'])).rejects.toMatchObject({ code: 'TARGET_NOT_EMPTY', exit: 4 })
+
+    const before = world.events.length
+    const stop = new AbortController()
+    const running = world.mirror('part', topics, { signal: stop.signal, untilCaughtUp: false })
+    await soon(
+      'both are told',
+      () => world.events.slice(before).filter(e => e.kind === 'topic-refused').length === 2,
+    )
+    await deleteTopics(world.next, ['taken', 'dot_name'])
+    const end = performance.now() + 2 * SOON_MS + 10_000
+    while (performance.now() < end && !(await equalEnds(topics))) await sleep(200)
+    stop.abort()
+    const report = await running
+    expect(report.refused).toEqual([])
+    expect(exitOf(report)).toBe(0)
+    expect(world.warnings.filter(text => text.startsWith('fine:'))).toEqual([])
+    await world.expectEqual(topics)
   })
 })

@@ -34,6 +34,7 @@ servers('secured listeners', () => {
     ['unseen', 'old', 'describe', 'Describe on topic unseen'],
     ['unwritable', 'new', 'write', 'Write on topic unwritable'],
     ['unknown', 'new', 'describe', 'Describe on topic unknown'],
+    ['unmade', 'new', 'create', 'Create on topic unmade'],
   ]
   const names = ['granted', ...denials.map(([topic]) => topic)]
 
@@ -58,6 +59,7 @@ servers('secured listeners', () => {
       await rule(end, 'allow', 'all', 'group', '*')
       await rule(end, 'allow', 'all', 'cluster', 'kafka-cluster')
     }
+    await rule('new', 'deny', 'create', 'cluster', 'kafka-cluster') // or every topic could be made
     for (const name of names) await world.fill(name, { batches: 5 })
     for (const [topic, end, operation] of denials) await rule(end, 'deny', operation, 'topic', topic)
   })

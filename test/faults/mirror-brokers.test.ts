@@ -72,6 +72,46 @@ servers('kmig mirror while brokers fail', () => {
     await world.expectEqual(TOPICS)
   })
 
+  test('every broker of the target is away for 75 s, longer than any request is tried, under live writers: the copy goes on by itself and is equal, nothing is written twice', async () => {
+    await using world = await MirrorWorld.open()
+    const topics = ['gone', 'gone-old']
+    await world.fill('gone', { partitions: 3, batches: 20, records: 20 })
+    await world.fill('gone-old', { partitions: 2, batches: 20, records: 20, agedMs: HOURS_48 })
+    const stop = new AbortController()
+    const running = world.mirror('gone', topics, { signal: stop.signal, untilCaughtUp: false })
+    await Promise.race([world.copied(topics, 1), running])
+    let writing = true
+    const write = async (partition: number) => {
+      while (writing) {
+        await world.more('gone', partition, { batches: 1, records: 5, size: 100 })
+        await sleep(50)
+      }
+    }
+    const writers = [0, 1, 2].map(write)
+    await sleep(1_000)
+    const broker = world.clusters.new.node(1)
+    await broker.stop('kill')
+    const since = performance.now()
+    await sleep(75_000)
+    expect(broker.pid).toBeUndefined()
+    await broker.start()
+    expect(performance.now() - since).toBeGreaterThan(75_000)
+    await sleep(2_000)
+    writing = false
+    await Promise.all(writers)
+    const all = await world.total(world.old, topics)
+    const healed = performance.now()
+    while ((await world.total(world.next, topics)) < all) {
+      if (performance.now() - healed > 60_000) throw new Error('the copy does not go on after the outage')
+      await sleep(100)
+    }
+    stop.abort()
+    const report = await running
+    expect(exitOf(report)).toBe(0)
+    expect(report.partitions.reduce((sum, { doubts }) => sum + doubts, 0)).toBeGreaterThan(0)
+    await world.expectEqual(topics)
+  })
+
   test('links are cut and reset on both sides, again and again, inside frames: the copy is equal', async () => {
     const random = seeded()
     await using world = await filled({ new: { listeners: ['link'] } })
