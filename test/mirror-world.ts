@@ -346,13 +346,13 @@ export const recordsOf = async (
   return found
 }
 
-/** Writes transactions to a topic of the old cluster: committed, aborted, two at a time, and one that stays open for long. */
+/** Writes transactions to a topic, of the old cluster or another: committed, aborted, two at a time, and one that stays open for long. */
 export const transactions = async (
   world: MirrorWorld,
   topic: string,
-  { partitions = 1, rounds = 10, from = 0 } = {},
+  { partitions = 1, rounds = 10, from = 0, on = world.old } = {},
 ): Promise<void> => {
-  const kafka = kafkaJs({ brokers: world.old.bootstrap })
+  const kafka = kafkaJs({ brokers: on.bootstrap })
   const producers = await Promise.all(
     ['a', 'b', 'c'].map(async id => {
       const producer = kafka.producer({

@@ -308,15 +308,14 @@ export class Engine implements AsyncDisposable {
   }
 
   async #watch(): Promise<void> {
-    const { target, lanes, persist } = this.#options
+    const { target, lanes } = this.#options
     const { signal } = this.#end
     for (let round = 1; !signal.aborted; round++) {
       await sleep(VIGIL_MS, signal)
       if (this.#suspended) continue
       for (const lane of lanes) lane.letGo()
       await this.#trying('vigil', () => vigil({ target, lanes, signal }))
-      if (round % PERSIST_EVERY === 0)
-        await this.#trying('persist', () => this.#persist(lanes, persist, signal))
+      if (round % PERSIST_EVERY === 0) await this.#trying('persist', () => this.#persist(signal))
       this.#homes.stir()
       this.#moved()
     }
@@ -346,11 +345,8 @@ export class Engine implements AsyncDisposable {
     )
   }
 
-  async #persist(
-    lanes: readonly Lane[],
-    persist: EngineOptions['persist'],
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #persist(signal: AbortSignal): Promise<void> {
+    const { lanes, persist } = this.#options
     const changed = lanes.filter(
       lane => lane.anchor.epoch >= 0 && lane.anchor.offset !== this.#kept.get(lane),
     )
@@ -383,7 +379,7 @@ export class Engine implements AsyncDisposable {
   /** Stops fetching and sending, waits for the last answers, keeps the anchors; takes 8 s at most. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#end.signal.aborted) return
-    const { target, lanes, persist, on } = this.#options
+    const { target, lanes, persistMaps, owns, on } = this.#options
     const [started, signal] = [performance.now(), AbortSignal.timeout(END_MS)]
     this.#end.abort(new KmigError('DISCONNECTED', 'the mirror stops'))
     await Promise.all(this.#running)
@@ -391,7 +387,8 @@ export class Engine implements AsyncDisposable {
     if (this.#suspended) return // by then it is no owner, and the target may not answer
     try {
       await vigil({ target, lanes, signal })
-      await this.#persist(lanes, persist, signal)
+      await this.#persist(signal)
+      if (owns()) await persistMaps(lanes, signal) // holes at the end too: a way back begins after them
     } catch (e) {
       const text = `the last positions were not kept, the next start reads more back: ${messageOf(e)}`
       on?.({ kind: 'warning', where: 'mirror', text })

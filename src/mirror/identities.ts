@@ -1,6 +1,7 @@
 import { ERROR, NO_TOPIC_ID, type TopicMetadata } from '../kafka/index.ts'
 import { KmigError } from '../kit/index.ts'
 import type { Lane } from './lane.ts'
+import { copyAnew } from './lane-errors.ts'
 
 /** A broker that has just started may know of no topic yet; only one that stays unknown this long is deleted. */
 const GONE_MS = 10_000
@@ -47,10 +48,10 @@ export const stopStrangers = (
   const what = `topic ${topic} on the ${identities.side} was ${how} while it was mirrored`
   const next =
     identities.side === 'target'
-      ? ['find out who did it; what is there now was not written by this mirror']
-      : [`keep the copy as it is, and leave the topic out: --exclude ${topic}`]
-  const anew = `to copy the topic anew, delete it on the target and start the mirror again`
+      ? 'find out who did it; what is there now was not written by this mirror'
+      : `keep the copy as it is, and leave the topic out: --exclude ${topic}`
   for (const lane of lanes) {
-    if (lane.topic === topic) lane.stop(new KmigError('TOPIC_RECREATED', what, { try: [...next, anew] }))
+    if (lane.topic === topic)
+      lane.stop(new KmigError('TOPIC_RECREATED', what, { try: [next, copyAnew(lane)] }))
   }
 }

@@ -11,8 +11,10 @@ export { groupOffsetsText, translateData, translateText } from './offsets-text.t
 export { CHOICES, type MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
+export { ReverseMirror } from './reverse.ts'
 export type {
   Armed,
+  Cut,
   CutPoint,
   CutPoints,
   Drained,
@@ -22,6 +24,7 @@ export type {
   ReverseProblem,
   Stranded,
 } from './reverse-shape.ts'
+export { backOf } from './reverse-state.ts'
 export { runMirror } from './run.ts'
 export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
 export { type CutoverState, MirrorState, producerIdsOf } from './state.ts'

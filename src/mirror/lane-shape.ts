@@ -37,6 +37,12 @@ export const noCounts = (): LaneCounts => {
   return { records: 0n, bytes: 0n, passed: 0, merged: 0, reencoded: 0, padded: 0n, filled: 0n, doubts: 0 }
 }
 
+/**
+ * Where the target's log begins to be this lane's: what stands before it others wrote, and it is neither read back nor
+ * written again. `broken`: why nothing may be written after it either.
+ */
+export type Ground = { source: Offset; ordinal: bigint; target: Offset; broken?: string | undefined }
+
 export type LaneOptions = {
   topic: string
   partition: number
@@ -53,6 +59,9 @@ export type LaneOptions = {
   strayUntil?: number | undefined
   /** What was counted before, in this process. */
   counts?: LaneCounts | undefined
+  ground?: Ground | undefined
+  /** Whether it goes the way back, from the new cluster to the old one. */
+  back?: boolean | undefined
   /** Default `auto`. */
   policy?: OffsetsPolicy | undefined
   /** What filling holes may take, in ms, before an `auto` partition is translated. */

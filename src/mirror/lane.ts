@@ -7,6 +7,7 @@ import type { LostGap } from './gaps.ts'
 import { notIdentical, strangeWrite } from './lane-errors.ts'
 import {
   type Anchor,
+  type Ground,
   type LaneCounts,
   type LaneOptions,
   noCounts,
@@ -38,6 +39,8 @@ export class Lane {
   readonly partition: number
   readonly where: string
   readonly policy: OffsetsPolicy
+  readonly ground: Ground | undefined
+  readonly back: boolean
   readonly counts: LaneCounts
   readonly #producer: LaneOptions['producer']
   readonly #pending = new Pending()
@@ -90,6 +93,8 @@ export class Lane {
     this.map = map ?? new OffsetMap({ translated: false, start })
     this.why = why ?? ''
     this.policy = policy ?? 'auto'
+    this.ground = more.ground
+    this.back = more.back ?? false
     this.anchor = anchor
     this.place = placeOf(this.map, { ordinal: anchor.ordinal, target: anchor.offset })
     this.wanted = this.place.source
@@ -100,6 +105,7 @@ export class Lane {
     this.#wary = more.strayUntil !== undefined
     if (more.strayUntil !== undefined)
       this.#phase = { at: 'doubt', from: more.strayUntil, why: 'its owner before did not give it back' }
+    if (this.ground?.broken !== undefined) this.stop(strangeWrite(this, this.ground.broken))
   }
 
   get phase(): Phase {
@@ -129,7 +135,8 @@ export class Lane {
   }
   /** Where the target's log begins. */
   get targetStart(): Offset {
-    return this.map.beginning.translated ? Offset(0n) : this.start
+    const { translated, at } = this.map.beginning
+    return translated || at ? Offset(0n) : this.start
   }
   /** Whether holes may vanish within batches, as their records stand elsewhere anyway. */
   get squeezes(): boolean {
@@ -441,7 +448,7 @@ export class Lane {
 
   /** Whether the target holds nothing but padding (or nothing at all) yet. */
   get holdsOnlyPadding(): boolean {
-    return this.place.target <= this.targetStart
+    return !this.ground && this.place.target <= this.targetStart
   }
 
   #pad(): void {

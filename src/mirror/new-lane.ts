@@ -12,14 +12,16 @@ export type NewLane = {
   identity: Identity
   /** What goes on from before, see there. */
   before?: Pick<LaneOptions, 'counts' | 'strayUntil'> | undefined
-  options: Pick<MirrorOptions, 'offsets' | 'fillingLimitMs'>
+  options: Pick<MirrorOptions, 'offsets' | 'fillingLimitMs'> & Pick<LaneOptions, 'back'>
 }
 
 /** A lane as it was left: where it stood, and its map. */
 export const newLane = ({ topic, partition, state, identity, before, options }: NewLane): Lane => {
   const where = `${topic}-${partition}`
   const start = state.topic(topic)?.starts[partition] ?? Offset(0n)
-  const anchor = state.anchor(where) ?? { offset: Offset(0n), ordinal: 0n, epoch: -1, source: -1 }
+  const ground = state.ground(where)
+  const { target: offset, ordinal } = ground ?? { target: Offset(0n), ordinal: 0n }
+  const anchor = state.anchor(where) ?? { offset, ordinal, epoch: -1, source: -1 }
   const lane = new Lane({
     topic,
     partition,
@@ -28,6 +30,8 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     producer: { id: identity.producerId, epoch: identity.producerEpoch },
     ...state.map(topic, partition),
     ...before,
+    ground,
+    back: options.back,
     policy: options.offsets,
     fillingLimitMs: options.fillingLimitMs,
   })

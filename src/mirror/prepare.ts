@@ -81,7 +81,7 @@ export type PrepareOptions = During<MirrorEvent> & {
 /** Epochs are 16 bits. */
 const LAST_EPOCH = 32_000
 
-const newProducerId = async (target: Cluster, { signal }: During) => {
+export const newProducerId = async (target: Cluster, { signal }: During) => {
   const answer = await target.any(
     InitProducerId,
     { transactionalId: null, transactionTimeoutMs: 0 },
@@ -140,6 +140,7 @@ export const identityOf = async ({
     controlProducerId: control.producerId,
     controlProducerEpoch: 0,
     formerControlIds: [],
+    formerDataIds: [],
   }
   await state.setIdentity(identity, { signal })
   return identity

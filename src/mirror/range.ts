@@ -3,6 +3,7 @@ import { type During, KmigError, Offset } from '../kit/index.ts'
 import type { MirrorEvent } from './events.ts'
 import { type AcceptedGaps, accepts, type LostGap } from './gaps.ts'
 import type { Lane } from './lane.ts'
+import { copyAnew } from './lane-errors.ts'
 
 const ASK = { timeoutMs: 5_000, withinMs: 2_000 }
 
@@ -44,17 +45,20 @@ export const judgeRange = async (lanes: readonly Lane[], source: Cluster, o: Ran
 }
 
 /** The source's log was cut back behind what was copied, by an unclean election: both sides are another from there. */
-export const truncatedAtSource = ({ where, topic, wanted }: Lane, from: bigint): KmigError =>
-  new KmigError(
+export const truncatedAtSource = (lane: Lane, from: bigint): KmigError => {
+  const { where, topic, wanted } = lane
+  return new KmigError(
     'SOURCE_TRUNCATED',
     `${where}: the source lost offsets ${from} to ${wanted - 1n} after they were copied (an unclean election there); the target holds them, and what the source has in their place is not copied`,
     {
       try: [
         'decide which of the two is right: the target has what consumers may have read before the election',
-        `to keep the source's: delete topic ${topic} on the target and start the mirror again; to keep the target's: --exclude ${topic}`,
+        `to keep the source's: ${copyAnew(lane)}`,
+        ...(lane.back ? [] : [`to keep the target's: --exclude ${topic}`]),
       ],
     },
   )
+}
 
 /** What was lost is kept, and then a hole like any other: filled where offsets are identical, passed elsewhere. */
 const passGap = async (lane: Lane, gap: LostGap, { persistGap, on, signal }: RangeOptions): Promise<void> => {
@@ -70,13 +74,14 @@ const passGap = async (lane: Lane, gap: LostGap, { persistGap, on, signal }: Ran
 
 const rangeText = ({ from, to }: { from: bigint; to: bigint }): string => `offsets ${from} to ${to - 1n}`
 
-const lost = ({ where, topic, wanted }: Lane, start: bigint): KmigError => {
+const lost = (lane: Lane, start: bigint): KmigError => {
+  const { where, wanted } = lane
   const what = `${rangeText({ from: wanted, to: start })} were deleted on the source before they were copied`
   return new KmigError('SOURCE_LOST', `${where}: ${what}`, {
     try: [
       'check retention.ms and retention.bytes of the topic on the source against the lag of the mirror',
       `to go on without them: --accept-gap ${where}:${start}`,
-      `to copy what is left anew, delete topic ${topic} on the target and start the mirror again`,
+      copyAnew(lane),
     ],
   })
 }

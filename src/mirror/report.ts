@@ -42,7 +42,7 @@ export type MirrorReport = {
   inventory: readonly Entry[]
 }
 
-const partitionReport = (lane: Lane): PartitionReport => {
+export const partitionReport = (lane: Lane): PartitionReport => {
   const { topic, partition, start, acked, sourceEnd, counts, stopped, map, why, gaps } = lane
   return {
     topic,

@@ -10,6 +10,8 @@ import type { OffsetsPolicy } from './filling.ts'
 export type CutPoint = { old: Offset; next: Offset }
 /** By `topic-partition`: every partition that moves. */
 export type CutPoints = ReadonlyMap<string, CutPoint>
+/** The same, as it is armed: without `next` it is where the new cluster ends then. */
+export type Cut = ReadonlyMap<string, { old: Offset; next?: Offset | undefined }>
 
 export type ReverseOptions = During<MirrorEvent> & {
   /** The new cluster, that clients write to after the cut. */
@@ -27,8 +29,6 @@ export type ReverseOptions = During<MirrorEvent> & {
   fillingLimitMs?: number | undefined
   maxRate?: number | undefined
   memory?: number | undefined
-  /** Records that were written to the old cluster after the cut are copied to the new one. */
-  carryStranded?: boolean | undefined
 }
 
 /** What stands in the way of the way back, or will be seen on it; nothing of it is ever changed by kmig. */
@@ -65,12 +65,14 @@ export type Armed = {
 }
 
 export type ReverseLag = {
-  /** Records that the new cluster has and the old one lacks, and the age in ms of the oldest of them as far as it is known. */
+  /** Offsets that the new cluster has and the old one lacks. */
   records: bigint
   worst: { where: string; records: bigint } | undefined
   /** Partitions that do not go on: what is on the new cluster from `from` on is on the old one no more. */
   stopped: { where: string; from: Offset; error: KmigError }[]
   stranded: Stranded[]
+  /** Topics of the new cluster that were made there after the cut, or have more partitions: nothing of that is taken back. */
+  uncovered: string[]
 }
 
 /** Where one partition stood when all was taken back: R on the new cluster, and its image on the old one. */

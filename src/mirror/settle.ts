@@ -3,6 +3,7 @@ import { type During, inFlight, isKmigError, KmigError, messageOf, Offset, sleep
 import type { MirrorEvent } from './events.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import type { Lane } from './lane.ts'
+import { groundLost } from './lane-errors.ts'
 import { readBack } from './read-back.ts'
 import type { ProducerIds } from './state.ts'
 
@@ -68,8 +69,13 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
     if (end?.kind !== 'end' || end.endOffset !== mark?.offset) return []
     if (!held || held.kind === 'error' || first === undefined) return []
     const to = Offset(end.endOffset)
-    if (to < lane.place.target) truncated(lane, to, o)
     const safe = safeOf(lane, held)
+    const ground = lane.ground?.target ?? safe
+    if (to < ground || safe < ground) {
+      lane.stop(groundLost(lane, { from: to < safe ? to : safe, to: ground }))
+      return []
+    }
+    if (to < lane.place.target) truncated(lane, to, o)
     return [{ lane, epoch, from: safe < to ? safe : to, to, first }]
   })
   const checks = inFlight(
@@ -93,10 +99,13 @@ export const settle = async (lanes: readonly Lane[], o: SettleOptions): Promise<
   if (lanes.some(lane => lane.phase.at === 'doubt')) await sleep(AGAIN_MS, o.signal)
 }
 
-/** Up to where the log is known to hold what was checked. An epoch that the leader does not know says nothing. */
-const safeOf = ({ anchor }: Lane, held: EpochEnd): Offset => {
+/**
+ * Up to where the log is known to hold what was checked. An epoch that the leader does not know says nothing; what others
+ * wrote can't be checked again.
+ */
+const safeOf = ({ anchor, ground }: Lane, held: EpochEnd): Offset => {
   if (held.kind === 'end') return held.endOffset < anchor.offset ? Offset(held.endOffset) : anchor.offset
-  return anchor.epoch < 0 ? anchor.offset : Offset(0n)
+  return anchor.epoch < 0 ? anchor.offset : (ground?.target ?? Offset(0n))
 }
 
 /** Padding is deleted before records follow, and again when a broker's crash has brought it back. Source: MIRROR.md 6. */

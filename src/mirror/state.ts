@@ -24,13 +24,21 @@ const identity = z.object({
   controlProducerEpoch: z.number().default(0),
   /** Ids whose epochs were used up. */
   formerControlIds: z.array(whole.transform(BigInt)).default([]),
+  /** Ids of data up to a way back after which the mirror went on with another. */
+  formerDataIds: z.array(whole.transform(BigInt)).default([]),
+  /** The cutover's run after whose way back it went on last. */
+  rejoined: z.string().optional(),
 })
 export type Identity = z.output<typeof identity>
 
 /** What a mirror writes with, and has ever written with: data, and control records that fill holes. */
 export type ProducerIds = { data: ReadonlySet<bigint>; control: ReadonlySet<bigint> }
-export const producerIdsOf = ({ producerId, controlProducerId, formerControlIds }: Identity): ProducerIds => {
-  return { data: new Set([producerId]), control: new Set([controlProducerId, ...formerControlIds]) }
+export const producerIdsOf = (identity: Identity): ProducerIds => {
+  const { producerId, formerDataIds, controlProducerId, formerControlIds } = identity
+  return {
+    data: new Set([producerId, ...formerDataIds]),
+    control: new Set([controlProducerId, ...formerControlIds]),
+  }
 }
 
 /**
@@ -66,12 +74,25 @@ const shiftsState = z.object({
 /** Source offsets that were gone before they were copied, and accepted. */
 const gapsState = z.array(z.object({ from: offset, to: offset, at: z.string() }))
 
+/**
+ * Where others stopped to write to the target and this mirror begins, or goes on. `begins`: its map begins there too, and
+ * knows nothing of what was before.
+ */
+const groundState = z.object({
+  source: offset,
+  ordinal: whole.transform(BigInt),
+  target: offset,
+  begins: z.boolean().default(false),
+  broken: z.string().optional(),
+})
+export type GroundState = z.output<typeof groundState>
+
 /** Set when a cutover has moved the clients; a mirror must not write after that. */
 const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
 
 /** Keys that are followed by `topic-partition`. */
-const PER_PARTITION = ['start/', 'anchor/', 'shifts/', 'lost/', 'map/']
+const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/']
 
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
@@ -125,6 +146,25 @@ export class MirrorState {
     return this.#read(`anchor/${where}`, anchorState)
   }
 
+  /** Where the target begins to be this mirror's; undefined if it has written all that is there. */
+  ground(where: string): GroundState | undefined {
+    return this.#read(`ground/${where}`, groundState)
+  }
+  async setGrounds(grounds: ReadonlyMap<string, GroundState>, during: During): Promise<void> {
+    await this.#put(
+      [...grounds].map(([where, ground]) => [`ground/${where}`, text(ground)] as const),
+      during,
+    )
+  }
+
+  /** What was checked on these partitions counts no more: their ground does. */
+  async forgetAnchors(wheres: readonly string[], during: During): Promise<void> {
+    await this.#put(
+      wheres.map(where => [`anchor/${where}`, null] as const),
+      during,
+    )
+  }
+
   /** What the source lost before it was copied, and the operator accepted. */
   gaps(where: string): z.output<typeof gapsState> {
     return this.#read(`lost/${where}`, gapsState) ?? []
@@ -144,9 +184,11 @@ export class MirrorState {
   map(topic: string, partition: number): { map: OffsetMap; why: string | undefined } {
     const where = partitionKey(topic, partition)
     const made = this.topic(topic)
+    const ground = this.ground(where)
     const beginning: Beginning = {
       translated: made?.translated.includes(partition) ?? false,
       start: made?.starts[partition] ?? Offset(0n),
+      at: ground?.begins ? { ordinal: ground.ordinal, target: ground.target } : undefined,
     }
     const texts: string[] = []
     for (let text: string | undefined; ; texts.push(text)) {

@@ -43,6 +43,8 @@ export type GroupSyncOptions = During & {
   mirrored?: ((topic: string) => boolean) | undefined
   /** With it offsets that don't change are written again each day. */
   written?: Written | undefined
+  /** Whether a group that stands further on the target is taken back to where it is on the source; default never. */
+  mayGoBack?: ((group: string, topic: string, partition: number, source: Offset) => boolean) | undefined
   /** Says what would be committed, and commits nothing. */
   dryRun?: boolean | undefined
 }
@@ -150,7 +152,7 @@ type Moved = { rows: GroupRow[]; why?: { group: string; why: string } }
 const moveGroup = async (
   { group, rows }: Wanted,
   there: readonly CommittedOffset[],
-  { target, written, dryRun, signal }: GroupSyncOptions,
+  { target, written, mayGoBack, dryRun, signal }: GroupSyncOptions,
 ): Promise<Moved> => {
   const before = new Map(there.map(row => [key(group, row.topic, row.partition), row.offset]))
   const moved: GroupRow[] = []
@@ -164,7 +166,8 @@ const moveGroup = async (
     const now = before.get(name)
     const source = Offset(offset)
     const target = now === undefined || now < 0n ? undefined : Offset(now)
-    const outcome = judgeOffset(source, target, bounds)
+    const goesBack = mayGoBack?.(group, topic, partition, source) ?? false
+    const outcome = judgeOffset(source, target, bounds, { goesBack })
     const about = { group, topic, partition, source, ...(target !== undefined && { target }) }
     const renewed =
       !dryRun &&

@@ -30,6 +30,7 @@ export const judgeOffset = (
   source: Offset,
   there: Offset | undefined,
   { start, end, image }: Bounds,
+  { goesBack = false }: { goesBack?: boolean } = {},
 ): OffsetOutcome | { kind: 'commit'; at: Offset } => {
   const found = image?.(source) ?? { kind: 'exact', at: source }
   if (found.kind === 'wait') return { kind: 'waiting', at: source, copied: found.mirroredTo }
@@ -38,7 +39,7 @@ export const judgeOffset = (
   const at = found.kind === 'none' || found.at < start ? start : found.at
   if (at > end) return { kind: 'waiting', at, copied: end }
   if (there === at) return { kind: 'unchanged', at }
-  if (there !== undefined && there > at)
+  if (there !== undefined && there > at && !goesBack)
     return {
       kind: 'kept',
       at: there,

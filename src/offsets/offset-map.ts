@@ -21,14 +21,21 @@ export type Unkept = {
   failed(): void
 }
 
-/** How a map begins: identical, from offset 0 (padding counts), or translated from the source's log start on. */
-export type Beginning = { translated: boolean; start: Offset }
-const baseOf = ({ translated, start }: Beginning) => ({
-  source: translated ? start : Offset(0n),
-  ordinal: 0n,
+/**
+ * How a map begins: identical, from offset 0 (padding counts), or translated from the source's log start on. `at`: only
+ * what stands there on the target and after it is the map's, from the source's offset `start` on; so many ordinals are gone.
+ */
+export type Beginning = {
+  translated: boolean
+  start: Offset
+  at?: { ordinal: bigint; target: Offset } | undefined
+}
+const baseOf = ({ translated, start, at }: Beginning) => ({
+  source: translated || at ? start : Offset(0n),
+  ordinal: at?.ordinal ?? 0n,
 })
-const firstShift = ({ translated, start }: Beginning): Shift[] =>
-  translated ? [{ source: start, ordinal: 0n, target: Offset(0n) }] : []
+const firstShift = ({ translated, start, at = { ordinal: 0n, target: Offset(0n) } }: Beginning): Shift[] =>
+  translated ? [{ source: start, ...at }] : []
 
 /**
  * Where the records of one partition stand on the target: at their own offsets, up to the first shift if there is one;

@@ -1,0 +1,63 @@
+import { type Cluster, EARLIEST, partitionKey, partitionOf } from '../kafka/index.ts'
+import { type During, Offset } from '../kit/index.ts'
+import { type GroupReport, type OffsetMap, syncGroups, type Translation } from '../offsets/index.ts'
+import type { Lane } from './lane.ts'
+import type { CutPoint, Drained } from './reverse-shape.ts'
+import type { ReverseState } from './reverse-state.ts'
+import type { MirrorState } from './state.ts'
+
+export type GroupsBackOptions = During & {
+  /** The new cluster. */
+  source: Cluster
+  /** The old one. */
+  target: Cluster
+  groups?: readonly string[] | undefined
+  state: ReverseState
+  /** Of the mirror that was cut over. */
+  forward: MirrorState
+  lanes: readonly Lane[]
+  drained: Drained
+}
+
+/**
+ * Gives the groups of the old cluster the offsets that they have on the new one. Unlike a mirror this goes backwards too,
+ * where a group has committed on the new cluster since the cut; a group that has not stays where it was left on the old one.
+ */
+export const groupsBack = async (o: GroupsBackOptions): Promise<GroupReport> => {
+  const { source, target, groups, state, forward, lanes, drained, signal } = o
+  const { cut, groups: atCut } = state
+  const byWhere = new Map(lanes.map(lane => [lane.where, lane] as const))
+  const starts = await target.listOffsets(
+    [...cut.keys()].map(where => ({ ...partitionOf(where), timestamp: EARLIEST })),
+    { signal },
+  )
+  return await syncGroups({
+    source,
+    target,
+    groups,
+    boundsOf: (topic, partition) => {
+      const where = partitionKey(topic, partition)
+      const [lane, point, start] = [byWhere.get(where), cut.get(where), starts.get(where)?.offset]
+      const end = drained.points.get(where)?.old
+      if (!lane || !point || start === undefined || end === undefined) return undefined
+      const { map } = forward.map(topic, partition)
+      return { start: Offset(start), end, image: offset => imageBack(offset, { lane, point, map }) }
+    },
+    mayGoBack: (group, topic, partition, offset) =>
+      atCut.get(group)?.[partitionKey(topic, partition)] !== offset,
+    signal,
+  })
+}
+
+/** Where the record at an offset of the new cluster is on the old one; at the cut itself it is V, whatever stands there. */
+export const imageBack = (
+  offset: Offset,
+  { lane, point, map }: { lane: Pick<Lane, 'map' | 'place'>; point: CutPoint; map: OffsetMap },
+): Translation => {
+  if (offset > point.next) return lane.map.toTarget(offset, lane.place.source)
+  if (offset === point.next) return { kind: 'exact', at: point.old }
+  const [first] = map.shifts
+  const identical = !first || offset < first.target
+  const at = identical ? offset : map.runs.sourceOf(map.ordinalAt(offset))
+  return { kind: 'exact', at: at < point.old ? at : point.old }
+}
