@@ -32,6 +32,8 @@ export type VerifyOptions = During<VerifyEvent> & {
   showKeys?: boolean | undefined
   /** Bytes a second, read from both sides together. */
   maxRate?: number | undefined
+  /** Neither settings nor group offsets count, and groups are not asked. */
+  recordsOnly?: boolean | undefined
   /** Digest what is compared, each side by itself. */
   digests?: boolean | undefined
   /** Compare these partitions alone (`topic-partition`), and of them these offsets of the source, the end outside. */

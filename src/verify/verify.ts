@@ -2,8 +2,8 @@ import { Cluster, FramePool } from '../kafka/index.ts'
 import { type During, KmigError } from '../kit/index.ts'
 import type { Difference } from './difference.ts'
 import { compareGroups } from './groups.ts'
-import { knownMirror } from './known-mirror.ts'
-import { topicReport } from './metadata.ts'
+import { type KnownMirror, knownMirror } from './known-mirror.ts'
+import { type TopicReport, topicReport } from './metadata.ts'
 import { meter } from './meter.ts'
 import type { VerifyOptions } from './options.ts'
 import { paced } from './pace.ts'
@@ -86,16 +86,17 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
   const again = interrupted ? new Set<string>() : await madeAgain(scopes, { source, target, signal })
   const partitions = [...done.reports, ...scopes.flatMap(unreadable)].map(each => withTopic(each, again))
   const known = new Map(partitions.map(report => [`${report.topic}-${report.partition}`, report]))
-  const groups = interrupted
-    ? undefined
-    : await compareGroups({
-        ...{ source, target, groups: options.groups, signal },
-        known: (topic, partition) => {
-          const report = known.get(`${topic}-${partition}`)
-          const places = mirror?.places(topic, partition) ?? SAME_PLACES
-          return report && { report, places, maker: makerOf(mirror, topic) }
-        },
-      })
+  const groups =
+    interrupted || options.recordsOnly
+      ? undefined
+      : await compareGroups({
+          ...{ source, target, groups: options.groups, signal },
+          known: (topic, partition) => {
+            const report = known.get(`${topic}-${partition}`)
+            const places = mirror?.places(topic, partition) ?? SAME_PLACES
+            return report && { report, places, maker: makerOf(mirror, topic) }
+          },
+        })
   const found = {
     source: { name: from.name, clusterId: source.clusterId },
     target: { name: to.name, clusterId: target.clusterId },
@@ -105,7 +106,9 @@ export const verify = async (options: VerifyOptions): Promise<VerifyReport> => {
     interrupted,
     ms: Math.round(performance.now() - started),
     bytes: pace.bytes,
-    topics: scopes.map(scope => topicReport(scope, mirror)),
+    topics: options.recordsOnly
+      ? incomplete(scopes, mirror)
+      : scopes.map(scope => topicReport(scope, mirror)),
     partitions: partitions.sort((a, b) =>
       a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
     ),
@@ -171,6 +174,12 @@ const compareAll = async (
 }
 
 const lengthOf = ({ source }: PartitionScope): bigint => source.end - source.start
+
+/** Topics and partitions that the target has not got, settings apart. */
+const incomplete = (scopes: readonly TopicScope[], mirror: KnownMirror | undefined): TopicReport[] =>
+  scopes
+    .filter(({ source, target }) => (target?.partitions.length ?? 0) < source.partitions.length)
+    .map(scope => ({ ...topicReport(scope, mirror), settings: [] }))
 
 /** Topics that are not the ones any more whose records were read. */
 const madeAgain = async (
