@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
-import { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from '../../src/cutover/index.ts'
+import {
+  cutoverPlanShape,
+  cutoverReportShape,
+  doctorShape,
+  rollbackShape,
+  statusShape,
+} from '../../src/cutover/index.ts'
 import { lintShape, revertShape, setShape, showShape } from '../../src/discovery/index.ts'
 import { stressShape } from '../../src/load/index.ts'
 import { groupOffsetsShape, planShape, reportShape, translateShape } from '../../src/mirror/index.ts'
@@ -25,6 +31,7 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   'cutover-rollback': rollbackShape,
   'cutover-status': statusShape,
   demo: demoShape,
+  doctor: doctorShape,
   'discovery-lint': lintShape,
   'discovery-revert': revertShape,
   'discovery-set': setShape,

@@ -8,6 +8,9 @@ import { proveFence } from './prove.ts'
 
 export { ATTESTATION_MS, isFresh } from './attestation.ts'
 export { grown, growthText, leosOf } from './growth.ts'
+export { liveSight } from './live.ts'
+export type { Seen } from './sight.ts'
+export { concerning, transactionText } from './transactions.ts'
 
 export type ProofOptions = During & {
   cluster: Cluster

@@ -1,15 +1,33 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
+import {
+  blocking,
+  CHECKS,
+  type DoctorOptions,
+  type DoctorReport,
+  doctor,
+} from '../../src/cutover/doctor/index.ts'
 import type { FencePlan } from '../../src/cutover/fence-port.ts'
 import { type FenceOptions, fenceDriver } from '../../src/cutover/fences/index.ts'
 import { liveClock } from '../../src/cutover/live.ts'
 import { proofOf } from '../../src/cutover/proof/index.ts'
-import { type Acl, Cluster, createAcls, deleteAcls, kafkaJs, listAcls } from '../../src/kafka/index.ts'
+import {
+  type Acl,
+  Cluster,
+  createAcls,
+  createTopics,
+  deleteAcls,
+  kafkaJs,
+  listAcls,
+} from '../../src/kafka/index.ts'
 import { parseBootstrap, retry, sleep } from '../../src/kit/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
+import { temporary } from '../temporary.ts'
 
-servers('fences on real clusters', () => {
+servers('what a cutover rests on', () => {
   let world: MirrorWorld
   const { signal } = new AbortController()
   const resources: AsyncDisposableStack = new AsyncDisposableStack()
@@ -19,7 +37,12 @@ servers('fences on real clusters', () => {
       'authorizer.class.name': 'kafka.security.authorizer.AclAuthorizer',
       'super.users': 'User:ANONYMOUS;User:admin', // who comes by the plaintext listener
     }
-    world = await MirrorWorld.open({ old: { listeners: ['sasl'], config } })
+    world = await MirrorWorld.open({
+      old: { listeners: ['sasl'], config },
+      new: {
+        config: { 'auto.create.topics.enable': 'true', 'log.message.timestamp.after.max.ms': '3600000' },
+      },
+    })
     for (const [resource, name] of [
       ['topic', '*'],
       ['group', '*'],
@@ -246,4 +269,125 @@ servers('fences on real clusters', () => {
       await expect(driver.engage(await driver.plan())).rejects.toMatchObject({ code: 'FENCE' })
     })
   }
+
+  describe('kmig doctor', () => {
+    const TOPICS = ['sick', 'brief', 'tidy']
+    const look = (more: Partial<DoctorOptions> = {}) =>
+      doctor({
+        from: { name: 'old', bootstrap: world.old.bootstrap },
+        to: { name: 'new', bootstrap: world.next.bootstrap },
+        ...{ stateDir: world.stateDir, topics: TOPICS, groups: ['sick-*'], accept: [], signal },
+        ...{ windowMs: 10_000, maxFenceMs: 45_000 },
+        ...more,
+      })
+    const evidenceIn = ({ findings }: DoctorReport) =>
+      Object.fromEntries(findings.map(({ id, severity, evidence }) => [id, `${severity}: ${evidence}`]))
+    beforeAll(async () => {
+      await world.make('sick', 1, {
+        'compression.type': 'gzip',
+        'leader.replication.throttled.replicas': '*',
+        'unclean.leader.election.enable': 'true',
+      })
+      await world.make('brief', 1, { 'retention.ms': '60000' })
+      await world.make('tidy')
+      await world.write(world.old, 'brief', [{ key: null, value: Buffer.from('v') }])
+    })
+
+    test('every check of the list is made, or listed with why not; findings say what and what to do', async () => {
+      const report = await look({ hooksDir: undefined })
+      expect(report.checks.map(({ id }) => id)).toEqual([...CHECKS])
+      const skipped = report.checks.filter(({ is }) => is === 'not-checked')
+      expect(skipped.map(({ id }) => id).sort()).toEqual(
+        [
+          ...['clock-skew', 'discovery-lint', 'fence-driver-probe', 'git-clean', 'hooks', 'rehearsal-age'],
+          ...['seal-passes-mirror'],
+        ].sort(),
+      )
+      for (const { why } of skipped) expect(why).toMatch(/\w/)
+      for (const { fix } of report.findings) expect(fix).toMatch(/\w/)
+      expect(evidenceIn(report)).toMatchObject({
+        'auto-create': expect.stringMatching(/^error: .*'new', in the place of the copy: broker \d \(true\)/),
+        'compression-not-producer': expect.stringMatching(/^warning: .*: sick$/),
+        'throttle-leftover': expect.stringMatching(/^warning: .*topic sick$/),
+        'unclean-election': expect.stringMatching(/^warning: .*topic sick$/),
+        'retention-race': expect.stringMatching(/^warning: .*: brief \(/),
+        'rf-below-min-isr-plus-1': expect.stringContaining('restarts stops writers'),
+        'timestamp-limits': expect.stringMatching(
+          /more than .* ahead, 'old' takes them; .*: brief, sick, tidy/,
+        ),
+        'acl-diff': expect.stringMatching(/^warning: ACLs of 'old' that 'new' can't have/),
+      })
+      const fine = report.checks.filter(({ is }) => is === 'ok').map(({ id }) => id)
+      expect(fine).toEqual(
+        expect.arrayContaining([
+          ...(['offline', 'urp', 'under-min-isr', 'versions', 'disk', 'write-right-on-old'] as const),
+          ...(['reassignment-active', 'open-transaction', 'budget', 'partition-count'] as const),
+        ]),
+      )
+    })
+    test('a transaction that is open for a moment is none to tell of', async () => {
+      const writer = await writerOf({ transactionalId: 'sick-writer' })
+      const open = await writer.transaction()
+      await open.send({ topic: 'sick', messages })
+      expect((await look()).findings.filter(({ id }) => id === 'open-transaction')).toEqual([])
+      await open.abort()
+    })
+    test('a group that lives on the new cluster blocks, live ones of the old are told, others are named', async () => {
+      await createTopics(world.next, [{ name: 'early', partitions: 1, replicationFactor: 1 }])
+      const members = [
+        { topic: 'early', brokers: world.next.bootstrap },
+        { topic: 'sick', brokers: world.old.bootstrap },
+      ].map(async ({ topic, brokers }) => {
+        const consumer = kafkaJs({ brokers }).consumer({ groupId: 'sick-readers' })
+        await consumer.connect()
+        await consumer.subscribe({ topics: [topic], fromBeginning: true })
+        await consumer.run({ eachMessage: async () => {} })
+        return consumer
+      })
+      const consumers = await Promise.all(members)
+      const active = async () => {
+        const found = (await look()).findings.filter(({ id }) => id === 'group-active')
+        expect(found).toMatchObject([
+          { severity: 'error', evidence: expect.stringContaining("run on 'new' already") },
+          { severity: 'warning', evidence: expect.stringContaining('sick-readers (1)') },
+        ])
+      }
+      await retry(active, { withinMs: 20_000, retriable: () => true })
+      await Promise.all(consumers.map(each => each.disconnect()))
+    })
+    test('files with a tab, a dirty work tree, a hook that can not run and a fence that can not hold block', async () => {
+      const root = temporary()
+      mkdirSync(join(root, 'srv/kafka_discovery'), { recursive: true })
+      mkdirSync(join(root, 'hooks'))
+      writeFileSync(join(root, 'hooks/fence'), '#!/bin/sh\n', { mode: 0o644 })
+      writeFileSync(
+        join(root, 'srv/kafka_discovery/standard.yaml'),
+        `---\nclusters:\n\tdevc:\n    broker_list: ["${world.clusters.old.bootstrap()}"]\n`,
+      )
+      const report = await look({
+        ...{ discovery: join(root, 'srv'), git: true, hooksDir: join(root, 'hooks'), fence: 'min-isr' },
+        ...{ windowMs: 44_000, accept: ['auto-create'] },
+      })
+      const errors = report.findings.filter(({ severity }) => severity === 'error')
+      expect(new Set(errors.map(({ id }) => id))).toEqual(
+        new Set(['auto-create', 'fence-driver-probe', 'discovery-lint', 'hooks', 'budget']),
+      )
+      expect(blocking(report.findings).map(({ id }) => id)).not.toContain('auto-create')
+      expect(evidenceIn(report)['discovery-lint']).toMatch(/standard\.yaml:3:1 tab/)
+    })
+    test('the command ends with 4 while something blocks and with 0 once it is accepted', async () => {
+      const ends = ['--from', world.bootstrap('old'), '--to', world.bootstrap('new'), '--topics', 'tidy']
+      const run = (...more: string[]) =>
+        world.run('doctor', ...ends, '--groups', 'sick-*', '--state-dir', world.stateDir, ...more)
+      const blocked = run()
+      expect((await blocked.ended).code).toBe(4)
+      expect(blocked.stderr).toMatch(/BLOCKS {2}auto-create: .*\n {10}auto\.create\.topics\.enable=false/)
+      const taken = run('--accept', 'auto-create', '--json')
+      expect((await taken.ended).code).toBe(0)
+      expect(JSON.parse(taken.stdout)).toMatchObject({ ok: true, command: 'doctor', topics: 1 })
+      const same = world.run('doctor', '--from', world.bootstrap('old'), '--to', world.bootstrap('old'))
+      expect((await same.ended).code).toBe(4)
+      expect(same.stderr).toContain('are the same cluster')
+    })
+  })
 })

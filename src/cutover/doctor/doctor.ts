@@ -1,0 +1,101 @@
+import { Cluster, type ClusterAddress } from '../../kafka/index.ts'
+import type { During } from '../../kit/index.ts'
+import { Mirror } from '../../mirror/index.ts'
+import type { DriverName } from '../fence-port.ts'
+import { fenceDriver } from '../fences/index.ts'
+import { CHECKS, type CheckId, type Finding, looked, notChecked, type Outcome } from './finding.ts'
+import { preflight } from './preflight.ts'
+
+type Address = ClusterAddress & { zookeeper?: string | undefined }
+export type DoctorOptions = During & {
+  from: Address
+  to: Address
+  stateDir: string
+  name?: string | undefined
+  topics?: readonly string[] | undefined
+  exclude?: readonly string[] | undefined
+  groups?: readonly string[] | undefined
+  discovery?: string | undefined
+  followSymlinks?: boolean | undefined
+  git?: boolean | undefined
+  hooksDir?: string | undefined
+  fence?: DriverName | undefined
+  windowMs: number
+  maxFenceMs: number
+  /** Checks whose errors the operator has seen and takes. */
+  accept: readonly CheckId[]
+}
+
+export type DoctorReport = {
+  from: { name: string; clusterId: string }
+  to: { name: string; clusterId: string }
+  topics: number
+  findings: (Finding & { accepted: boolean })[]
+  checks: { id: CheckId; is: 'ok' | 'found' | 'not-checked'; why?: string }[]
+}
+
+/** Looks at everything that a cutover rests on, and changes nothing. Throws UNREACHABLE and the like, STATE_DAMAGED. */
+export const doctor = async (options: DoctorOptions): Promise<DoctorReport> => {
+  const { from, to, stateDir, name, topics, exclude, groups, discovery, followSymlinks, git, signal } =
+    options
+  const ids = await clusterIds(options)
+  const ends = {
+    from: { name: from.name, clusterId: ids.old },
+    to: { name: to.name, clusterId: ids.next },
+  }
+  if (ids.old === ids.next) return { ...ends, topics: 0, ...told(oneCluster(options, ids.old), options) }
+  await using mirror = await Mirror.open({ from, to, stateDir, name, topics, exclude, groups, signal })
+  const moving = mirror.plan.topics.map(({ topic }) => topic)
+  const { checks } = await preflight({
+    ...{ mirror, groups, discovery, followSymlinks, git, stateDir, signal },
+    names: { old: from.name, next: to.name },
+    old: from,
+    next: to,
+    ...{ hooksDir: options.hooksDir, windowMs: options.windowMs, maxFenceMs: options.maxFenceMs },
+    driver: driverOf(options, mirror.source, moving),
+  })
+  return { ...ends, topics: moving.length, ...told(checks, options) }
+}
+
+const clusterIds = async ({ from, to, signal }: DoctorOptions): Promise<{ old: string; next: string }> => {
+  await using old = await Cluster.open({ ...from, signal })
+  await using next = await Cluster.open({ ...to, signal })
+  return { old: old.clusterId, next: next.clusterId }
+}
+
+const driverOf = ({ fence, accept, signal }: DoctorOptions, cluster: Cluster, topics: readonly string[]) => {
+  if (fence !== 'acl-deny' && fence !== 'min-isr') return undefined
+  const accepted = accept.includes('fence-driver-probe') ? ['producer-errors'] : []
+  return fenceDriver(fence, { side: 'old', cluster, topics, accepted, signal })
+}
+
+const oneCluster = ({ from, to }: DoctorOptions, id: string): Outcome[] => {
+  const evidence = `'${from.name}' and '${to.name}' are the same cluster, ${id}`
+  const fix = 'name two different clusters with --from and --to'
+  return CHECKS.map(check =>
+    check === 'same-cluster-id'
+      ? looked(check, [{ severity: 'error', evidence, fix }])
+      : notChecked(check, 'there is only one cluster'),
+  )
+}
+
+const told = (
+  checks: readonly Outcome[],
+  { accept }: DoctorOptions,
+): Pick<DoctorReport, 'findings' | 'checks'> => ({
+  findings: checks.flatMap(each =>
+    each.kind === 'looked'
+      ? each.findings.map(found => ({ ...found, accepted: accept.includes(found.id) }))
+      : [],
+  ),
+  checks: checks.map(each =>
+    each.kind === 'not-checked'
+      ? { id: each.id, is: 'not-checked', why: each.why }
+      : { id: each.id, is: each.findings.length > 0 ? 'found' : 'ok' },
+  ),
+})
+
+/** What keeps a cutover from starting. */
+export const blocking = <F extends Pick<Finding, 'severity'> & { accepted: boolean }>(
+  findings: readonly F[],
+): F[] => findings.filter(({ severity, accepted }) => severity === 'error' && !accepted)

@@ -1,0 +1,109 @@
+import {
+  brokerVersions,
+  type Cluster,
+  type ConfigEntry,
+  describeConfigs,
+  describeTopicConfigs,
+  type Group,
+  listGroups,
+  Metadata,
+  type ResponseOf,
+} from '../../kafka/index.ts'
+import { type During, isKmigError, messageOf } from '../../kit/index.ts'
+import type { Mirror } from '../../mirror/index.ts'
+import type { Seen } from '../proof/index.ts'
+
+type Answer = ResponseOf<typeof Metadata>
+export type Topic = Answer['topics'][number]
+export type Partition = Topic['partitions'][number]
+
+/** What one cluster tells of itself. Settings are keyed by topic, or by broker id. */
+export type Side = {
+  side: 'old' | 'new'
+  /** As the operator calls it. */
+  name: string
+  cluster: Cluster
+  brokers: Answer['brokers']
+  topics: readonly Topic[]
+  topicConfigs: Seen<ReadonlyMap<string, readonly ConfigEntry[]>>
+  brokerConfigs: Seen<ReadonlyMap<string, readonly ConfigEntry[]>>
+  versions: Seen<ReadonlyMap<number, string>>
+  groups: Seen<readonly Group[]>
+}
+
+/** Everything that checks look at; gathered once. */
+export type Facts = {
+  old: Side
+  next: Side
+  /** Topics that move. */
+  moving: ReadonlySet<string>
+  plan: Mirror['plan']
+}
+
+/** One question may not hold up the others. */
+const WITHIN_MS = 15_000
+
+/** An answer, or why there is none: whatever a server says or does not say is no reason for a doctor to give up. */
+export const tried = async <T>(ask: () => Promise<T>, { signal }: During): Promise<Seen<T>> => {
+  try {
+    return { kind: 'seen', value: await ask() }
+  } catch (e) {
+    if (!isKmigError(e) || isKmigError(e, 'BUG') || signal.aborted) throw e
+    return { kind: 'unseen', why: messageOf(e) }
+  }
+}
+
+export const gather = async (
+  mirror: Mirror,
+  names: { old: string; next: string },
+  { signal }: During,
+): Promise<Facts> => {
+  const moving = new Set(mirror.plan.topics.map(({ topic }) => topic))
+  const [old, next] = await Promise.all([
+    sideOf('old', names.old, mirror.source, moving, { signal }),
+    sideOf('new', names.next, mirror.target, moving, { signal }),
+  ])
+  return { old, next, moving, plan: mirror.plan }
+}
+
+const sideOf = async (
+  side: 'old' | 'new',
+  name: string,
+  cluster: Cluster,
+  moving: ReadonlySet<string>,
+  { signal }: During,
+): Promise<Side> => {
+  const within = { signal, withinMs: WITHIN_MS }
+  const { brokers, topics } = await cluster.any(Metadata, { topics: null }, within)
+  const there = topics.flatMap(({ name, errorCode }) => (errorCode === 0 && name !== null ? [name] : []))
+  const resources = brokers.map(({ nodeId }) => ({ kind: 'broker' as const, name: String(nodeId) }))
+  const [topicConfigs, brokerConfigs, versions, groups] = await Promise.all([
+    tried(
+      () =>
+        describeTopicConfigs(
+          cluster,
+          there.filter(topic => moving.has(topic)),
+          { ...within, refused: () => {} },
+        ),
+      { signal },
+    ),
+    tried(() => describeConfigs(cluster, resources, within), { signal }),
+    tried(() => brokerVersions(cluster, within), { signal }),
+    tried(() => listGroups(cluster, within), { signal }),
+  ])
+  return { side, name, cluster, brokers, topics, topicConfigs, brokerConfigs, versions, groups }
+}
+
+/** A setting's value. */
+export const settingOf = (
+  entries: readonly ConfigEntry[] | undefined,
+  name: string,
+): string | null | undefined => entries?.find(each => each.name === name)?.value
+
+/** Topics of a side that move, under their names. */
+export const movingOf = ({ topics }: Side, moving: ReadonlySet<string>): (Topic & { name: string })[] =>
+  topics.flatMap(topic =>
+    topic.name !== null && topic.errorCode === 0 && moving.has(topic.name)
+      ? [{ ...topic, name: topic.name }]
+      : [],
+  )

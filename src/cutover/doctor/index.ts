@@ -1,0 +1,5 @@
+export { blocking, type DoctorOptions, type DoctorReport, doctor } from './doctor.ts'
+export { CHECKS, type CheckId, type Finding, type Outcome } from './finding.ts'
+export { type Preflight, type PreflightOptions, preflight } from './preflight.ts'
+export { doctorShape } from './shapes.ts'
+export { doctorText } from './text.ts'
