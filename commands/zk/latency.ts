@@ -22,7 +22,7 @@ const view: View<LatencyEvent, LatencyReport> = {
 export default class ZkLatency extends BaseCommand {
   static override summary = 'measure how long each server takes: p50 and p99 per operation'
   static override description =
-    'Each server named in --to in turn, by an ordinary client: create, set, get, delete, and the notification of a write ' +
+    'Each server named in --to in turn, by an ordinary client (by kmig itself for TLS or SASL): create, set, get, delete, and the notification of a write ' +
     'at another server. It is load: 5 times --ops operations per server. What it makes is gone at the end.'
   static override examples = [
     '<%= config.bin %> zk latency --to 10.0.1.1:2181,10.0.1.2:2181,10.0.1.3:2181',

@@ -19,7 +19,7 @@ const view: View<SmokeEvent, SmokeReport> = {
 export default class ZkSmoke extends BaseCommand {
   static override summary = 'ask every server for what ordinary clients need of it'
   static override description =
-    'One connection per server named in --to, by an ordinary client. Each creates an ephemeral below the root, every ' +
+    'One connection per server named in --to, by an ordinary client (by kmig itself where TLS or SASL is asked for). Each creates an ephemeral below the root, every ' +
     'server must list all of them, and when they are deleted every watch must fire. Nothing stays behind.'
   static override examples = [
     '<%= config.bin %> zk smoke --to 10.0.1.1:2181,10.0.1.2:2181,10.0.1.3:2181',

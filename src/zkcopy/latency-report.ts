@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration } from '../kit/index.ts'
 import { LATENCY_OPERATIONS, type LatencyReport } from './latency.ts'
+import { CLIENT_TEXT, CLIENTS } from './one-server.ts'
 
 const count = z.int().nonnegative()
 const ms = z.number().nonnegative()
@@ -13,6 +14,7 @@ export const latencyShape = {
   servers: z.array(
     z.strictObject({
       server: z.string(),
+      client: z.enum(CLIENTS).describe(CLIENT_TEXT),
       operations: z.array(
         z.strictObject({
           operation: z.enum(LATENCY_OPERATIONS),
@@ -43,5 +45,6 @@ export const latencyText = ({ to, ops, bytes, window, servers, elapsedMs }: Late
     row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  '),
   )
   const what = `${formatCount(ops)} of each with ${formatBytes(bytes)} of data, ${window} at a time`
-  return [...lines, `${to}: ${what}, in ${formatDuration(elapsedMs)}`].join('\n')
+  const by = servers.some(({ client }) => client === 'kmig') ? ', by kmig as the client' : ''
+  return [...lines, `${to}: ${what}, in ${formatDuration(elapsedMs)}${by}`].join('\n')
 }

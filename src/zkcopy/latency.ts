@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type During, inFlight, isKmigError, messageOf } from '../kit/index.ts'
+import { type During, type HostPort, inFlight, isKmigError, messageOf } from '../kit/index.ts'
 import { childPath, formatConnectString } from '../zookeeper/index.ts'
 import type { End } from './ensembles.ts'
-import { OrdinaryClient } from './ordinary-client.ts'
+import { type ClientName, clientFor, type OneServer, openServer } from './one-server.ts'
 
 export const LATENCY_OPERATIONS = ['create', 'set', 'get', 'notification', 'delete'] as const
 export type LatencyOperation = (typeof LATENCY_OPERATIONS)[number]
@@ -20,7 +20,7 @@ export type LatencyReport = {
   ops: number
   bytes: number
   window: number
-  servers: { server: string; operations: Latency[] }[]
+  servers: { server: string; client: ClientName; operations: Latency[] }[]
   elapsedMs: number
 }
 export type LatencyEvent =
@@ -40,7 +40,7 @@ export type LatencyOptions = During<LatencyEvent> & {
 }
 
 /**
- * Measures each server in turn, as an ordinary client finds it: from the call to the answer; a notification from the
+ * Measures each server in turn, as a client finds it: from the call to the answer; a notification from the
  * call of a write at the next server to the event at this one. All is done below one new znode in the root; what is made
  * there is ephemeral, and all of it is gone at the end. Throws UNREACHABLE, ZK_NO_NODE (no root), ZK_NO_AUTH, TIMEOUT.
  */
@@ -48,18 +48,20 @@ export const latency = async (options: LatencyOptions): Promise<LatencyReport> =
   const { to, ops, bytes, window, signal, withinMs = 10_000 } = options
   const startedAt = performance.now()
   const parent = childPath(to.chroot, `kmig-latency-${randomBytes(6).toString('hex')}`)
-  const clients: OrdinaryClient[] = []
+  const clients: OneServer[] = []
   const servers: LatencyReport['servers'] = []
   let made = false
   try {
     for (const server of to.servers) {
-      clients.push(await OrdinaryClient.open({ ...to, server, signal, withinMs }))
+      clients.push(await openServer({ ...to, server, signal, withinMs }))
     }
     await clients[0]?.create(parent, Buffer.alloc(0), { ephemeral: false })
     made = true
     for (const [i, client] of clients.entries()) {
       const next = clients[(i + 1) % clients.length] ?? client
-      servers.push({ server: client.server, operations: await measure({ client, next, parent }, options) })
+      const name = clientFor({ ...to, server: to.servers[i] as HostPort })
+      const operations = await measure({ client, next, parent }, options)
+      servers.push({ server: client.server, client: name, operations })
     }
   } finally {
     await Promise.all(clients.map(client => client[Symbol.asyncDispose]()))
@@ -86,7 +88,7 @@ const tidy = async ({
   const [server] = to.servers
   if (!server) return
   const { signal } = new AbortController()
-  await using client = await OrdinaryClient.open({ ...to, server, signal, withinMs })
+  await using client = await openServer({ ...to, server, signal, withinMs })
   for (const name of await client.children(parent)) {
     await client.remove(childPath(parent, name)).catch(e => {
       if (!isKmigError(e, 'ZK_NO_NODE')) throw e
@@ -95,7 +97,7 @@ const tidy = async ({
   await client.remove(parent)
 }
 
-type Bench = { client: OrdinaryClient; next: OrdinaryClient; parent: string }
+type Bench = { client: OneServer; next: OneServer; parent: string }
 
 const measure = async (
   { client, next, parent }: Bench,

@@ -1,47 +1,33 @@
 import zookeeper from 'node-zookeeper-client'
-import { formatHostPort, type HostPort, KmigError, messageOf, onAbort } from '../kit/index.ts'
+import { formatHostPort, KmigError, messageOf } from '../kit/index.ts'
 import { CODE, codeError, PERM } from '../zookeeper/index.ts'
+import { inTime } from './in-time.ts'
+import type { OneServer, OneServerOptions } from './one-server.ts'
 
-import type { Login } from './ensembles.ts'
-
-export type OrdinaryOptions = Login & {
-  server: HostPort
-  signal: AbortSignal
-  /** For the connection, and for each request: this client itself waits for ever. */
-  withinMs: number
-}
 type Done<T> = (error: unknown, value: T) => void
 
 /** How long a session may be gone before the ensemble drops its ephemerals. */
-const SESSION_MS = 10_000
+export const SESSION_MS = 10_000
 const CLOSE_MS = 1_000
 const OPEN = [new zookeeper.ACL(PERM.all, new zookeeper.Id('world', 'anyone'))]
 
 /**
- * One server as ordinary clients see it: a connection of node-zookeeper-client to that server alone, with a deadline on
- * everything. Paths are absolute. Calls throw the server's code as an error, TIMEOUT, DISCONNECTED.
+ * One server as ordinary clients see it, by node-zookeeper-client, which itself waits for ever. Calls throw the server's
+ * code as an error, TIMEOUT, DISCONNECTED.
  */
-export class OrdinaryClient implements AsyncDisposable {
+export class OrdinaryClient implements OneServer {
   readonly server: string
   readonly #client: zookeeper.Client
-  readonly #options: OrdinaryOptions
-  private constructor(options: OrdinaryOptions) {
+  readonly #options: OneServerOptions
+  private constructor(options: OneServerOptions) {
     this.#options = options
     this.server = formatHostPort(options.server)
     this.#client = zookeeper.createClient(this.server, { sessionTimeout: SESSION_MS, retries: 0 })
     for (const { scheme, secret } of options.auth ?? []) this.#client.addAuthInfo(scheme, secret)
   }
 
-  /** Throws UNREACHABLE, AUTHENTICATION, UNSUPPORTED (an IPv6 address, which this client can't read). */
-  static async open(options: OrdinaryOptions): Promise<OrdinaryClient> {
-    if (options.server.host.includes(':')) {
-      const why = `the client behind smoke and latency knows no IPv6 address: ${formatHostPort(options.server)}`
-      throw new KmigError('UNSUPPORTED', why, { try: ['give a host name for it'] })
-    }
-    if (options.tls || options.sasl) {
-      const why = 'the client behind smoke and latency speaks neither TLS nor SASL'
-      throw new KmigError('UNSUPPORTED', why, { try: ['give a port without TLS, and digest credentials'] })
-    }
+  /** Throws UNREACHABLE, AUTHENTICATION. */
+  static async open(options: OneServerOptions): Promise<OrdinaryClient> {
     const client = new OrdinaryClient(options)
     try {
       await client.#within<void>('connect', done => {
@@ -85,7 +71,6 @@ export class OrdinaryClient implements AsyncDisposable {
       this.#client.getChildren(path, (error, names) => done(error, names)),
     )
   }
-  /** Whether it is there, and when its next event comes (performance.now()), due in `withinMs` from the asking. */
   async watch(path: string): Promise<{ there: boolean; event(): Promise<number> }> {
     const fired = Promise.withResolvers<number>()
     const stat = await this.#within<unknown>(`watch ${path}`, done =>
@@ -103,23 +88,9 @@ export class OrdinaryClient implements AsyncDisposable {
   }
 
   #within<T>(what: string, start: (done: Done<T>) => void): Promise<T> {
-    const { withinMs, signal } = this.#options
-    return new Promise<T>((resolve, reject) => {
-      const end = (settle: () => void): void => {
-        clearTimeout(timer)
-        undo[Symbol.dispose]()
-        settle()
-      }
-      const timer = setTimeout(() => {
-        const why = `${what} got no answer from ${this.server} in ${withinMs} ms`
-        end(() => reject(new KmigError('TIMEOUT', why)))
-      }, withinMs)
-      const undo = onAbort(signal, reason => {
-        clearTimeout(timer)
-        reject(reason)
-      })
-      start((error, value) => end(() => (error ? reject(this.#errorOf(error, what)) : resolve(value))))
-    })
+    return inTime<T>({ ...this.#options, what, server: this.server }, (resolve, reject) =>
+      start((error, value) => (error ? reject(this.#errorOf(error, what)) : resolve(value))),
+    )
   }
 
   #errorOf(error: unknown, what: string): KmigError {

@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { ERRORS, EXIT, type Exit, formatDuration, plural } from '../kit/index.ts'
+import { CLIENT_TEXT, CLIENTS } from './one-server.ts'
 import { SMOKE_STEPS, type SmokeReport } from './smoke.ts'
 
 const ms = z.number().nonnegative().optional()
@@ -9,6 +10,7 @@ export const smokeShape = {
   servers: z.array(
     z.strictObject({
       server: z.string(),
+      client: z.enum(CLIENTS).describe(CLIENT_TEXT),
       ms: z
         .strictObject({ connect: ms, create: ms, list: ms, watch: ms, delete: ms, notify: ms })
         .describe(
@@ -30,9 +32,10 @@ export const smokeExit = ({ servers }: SmokeReport): Exit => {
 
 /** A line per server for people. */
 export const smokeText = ({ to, servers, elapsedMs }: SmokeReport): string => {
-  const lines = servers.map(({ server, failed, ms: took }) => {
-    if (failed) return `${server}  FAILED at ${failed.step}: ${failed.code}: ${failed.message}`
-    return `${server}  ok: ${SMOKE_STEPS.map(step => `${step} ${took[step] ?? 0} ms`).join(', ')}`
+  const lines = servers.map(({ server, client, failed, ms: took }) => {
+    const by = client === 'kmig' ? ' (client: kmig)' : ''
+    if (failed) return `${server}${by}  FAILED at ${failed.step}: ${failed.code}: ${failed.message}`
+    return `${server}${by}  ok: ${SMOKE_STEPS.map(step => `${step} ${took[step] ?? 0} ms`).join(', ')}`
   })
   const bad = servers.filter(({ failed }) => failed).length
   const verdict =

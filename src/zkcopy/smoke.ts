@@ -10,12 +10,13 @@ import {
 } from '../kit/index.ts'
 import { childPath, formatConnectString } from '../zookeeper/index.ts'
 import type { End } from './ensembles.ts'
-import { OrdinaryClient } from './ordinary-client.ts'
+import { type ClientName, clientFor, type OneServer, openServer } from './one-server.ts'
 
 export const SMOKE_STEPS = ['connect', 'create', 'list', 'watch', 'delete', 'notify'] as const
 export type SmokeStep = (typeof SMOKE_STEPS)[number]
 export type SmokeServer = {
   server: string
+  client: ClientName
   /** How long each step took, ms; notify from the first deletion on. One that failed or was not reached is absent. */
   ms: Partial<Record<SmokeStep, number>>
   failed: { step: SmokeStep; code: ErrorCode; message: string } | null
@@ -30,7 +31,7 @@ export type SmokeOptions = During<SmokeEvent> & {
 const POLL_MS = 20
 
 type Party = SmokeServer & {
-  client: OrdinaryClient | undefined
+  connection: OneServer | undefined
   path: string
   events: (() => Promise<number>)[]
 }
@@ -47,7 +48,8 @@ export const smoke = async ({ to, signal, on, withinMs = 10_000 }: SmokeOptions)
   const parties: Party[] = to.servers.map((server, i) => ({
     server: formatHostPort(server),
     path: childPath(to.chroot, `${run}-${i}`),
-    ...{ ms: {}, failed: null, client: undefined, events: [] },
+    client: clientFor({ ...to, server }),
+    ...{ ms: {}, failed: null, connection: undefined, events: [] },
   }))
   const created = (): Party[] => parties.filter(({ ms }) => ms.create !== undefined)
   const each = async (step: SmokeStep, work: Work): Promise<void> => {
@@ -58,16 +60,16 @@ export const smoke = async ({ to, signal, on, withinMs = 10_000 }: SmokeOptions)
   try {
     await each('connect', async party => {
       const server = to.servers[parties.indexOf(party)]
-      if (server) party.client = await OrdinaryClient.open({ ...to, server, signal, withinMs })
+      if (server) party.connection = await openServer({ ...to, server, signal, withinMs })
     })
-    await each('create', async ({ client, path, server }) => {
-      await client?.create(path, Buffer.from(server), { ephemeral: true })
+    await each('create', async ({ connection, path, server }) => {
+      await connection?.create(path, Buffer.from(server), { ephemeral: true })
     })
-    await each('list', async ({ client, server }) => {
+    await each('list', async ({ connection, server }) => {
       const wanted = created().map(({ path }) => path)
       const until = performance.now() + withinMs
       for (;;) {
-        const names = new Set(await client?.children(to.chroot))
+        const names = new Set(await connection?.children(to.chroot))
         const missing = wanted.filter(path => !names.has(path.slice(path.lastIndexOf('/') + 1)))
         if (missing.length === 0) return
         if (performance.now() > until) throw unseen({ server, missing, of: wanted.length, withinMs })
@@ -77,23 +79,23 @@ export const smoke = async ({ to, signal, on, withinMs = 10_000 }: SmokeOptions)
     const watched = created()
     await each('watch', async party => {
       for (const { path } of watched) {
-        const watch = await party.client?.watch(path)
+        const watch = await party.connection?.watch(path)
         if (!watch?.there) throw new KmigError('ZK_NO_NODE', `${party.server} listed ${path}, and has it not`)
         party.events.push(watch.event)
       }
     })
     const deletedAt = performance.now()
-    await each('delete', async ({ client, path }) => await client?.remove(path))
+    await each('delete', async ({ connection, path }) => await connection?.remove(path))
     // Of one who failed meanwhile, the ephemeral goes with the session.
-    await Promise.all(parties.map(({ failed, client }) => failed && client?.[Symbol.asyncDispose]()))
+    await Promise.all(parties.map(({ failed, connection }) => failed && connection?.[Symbol.asyncDispose]()))
     await each('notify', async ({ events, ms }) => {
       const times = await Promise.all(events.map(event => event()))
       ms.notify = tenth(Math.max(...times) - deletedAt)
     })
   } finally {
-    await Promise.all(parties.map(({ failed, client }) => !failed && client?.[Symbol.asyncDispose]()))
+    await Promise.all(parties.map(({ failed, connection }) => !failed && connection?.[Symbol.asyncDispose]()))
   }
-  const servers = parties.map(({ server, ms, failed }) => ({ server, ms, failed }))
+  const servers = parties.map(({ server, client, ms, failed }) => ({ server, client, ms, failed }))
   const elapsedMs = Math.round(performance.now() - startedAt)
   return { to: formatConnectString(to), servers, elapsedMs }
 }

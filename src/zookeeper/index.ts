@@ -9,6 +9,7 @@ export {
   create,
   type DataReply,
   exists,
+  existsWatched,
   getAcl,
   getChildren,
   getData,

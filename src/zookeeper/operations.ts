@@ -39,6 +39,11 @@ export const exists: Operation<At, Stat> = {
   write: getData.write,
   read: readStat,
 }
+/** Leaves a watch of one event, also where nothing stands yet. */
+export const existsWatched: Operation<At, Stat> = {
+  ...exists,
+  write: (to, { path }) => to.string32(path).bool(true),
+}
 export const getChildren: Operation<At, string[]> = {
   name: 'getChildren',
   opcode: 8,

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Sandbox, type SandboxCluster } from '../../src/sandbox/index.ts'
-import { endOf } from '../../src/zkcopy/index.ts'
-import { aclOf, create, getData, ZkSession } from '../../src/zookeeper/index.ts'
+import { endOf, latency, smoke } from '../../src/zkcopy/index.ts'
+import { SMOKE_STEPS } from '../../src/zkcopy/smoke.ts'
+import { aclOf, create, getChildren, getData, ZkSession } from '../../src/zookeeper/index.ts'
 import { spawned } from '../cli/spawned.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
 import { Witness } from '../zkcopy/witness.ts'
@@ -140,6 +141,43 @@ servers('zkcopy from servers that want to know who comes', () => {
       expect(JSON.parse(stdout), stderr).toMatchObject({ ok: true, created: 1 })
       expect(code).toBe(0)
     }
+  })
+
+  for (const [how, at, login] of [
+    ['mutual TLS', () => `${secure}/x509`, () => tls('smoke-tls')],
+    ['SASL', () => `${plain}/sasl`, () => jaas('smoke-sasl', secured.credentials.users.kmig)],
+  ] as const) {
+    test(`smoke and latency over ${how} below what only that user may write, by kmig's own client`, async () => {
+      const { signal } = new AbortController()
+      const end = endOf(at(), login())
+      const to = { ...end, servers: [...end.servers, ...end.servers] }
+      const { servers } = await smoke({ to, signal })
+      const steps = Object.fromEntries(SMOKE_STEPS.map(step => [step, expect.any(Number)]))
+      expect(servers).toHaveLength(2)
+      for (const server of servers) expect(server).toMatchObject({ client: 'kmig', ms: steps, failed: null })
+      const measured = await latency({ to, signal, ops: 50, bytes: 25, window: 4 })
+      for (const { client, operations } of measured.servers) {
+        expect(client).toBe('kmig')
+        for (const { count, p50Ms } of operations) expect([count, p50Ms > 0]).toEqual([50, true])
+      }
+      await using session = await ZkSession.open(end)
+      const left = await session.call(getChildren, { path: end.chroot })
+      expect(left.value?.filter(name => name.startsWith('kmig-'))).toEqual([])
+    })
+  }
+
+  test('smoke without the credentials names the step that is refused', async () => {
+    const { signal } = new AbortController()
+    const refusedAt = async (at: string, login?: string) =>
+      (await smoke({ to: endOf(at, login), signal, withinMs: 1_500 })).servers[0]
+    expect(await refusedAt(`${plain}/sasl`)).toMatchObject({
+      client: 'node-zookeeper-client',
+      failed: { step: 'create', code: 'ZK_NO_AUTH' },
+    })
+    expect(await refusedAt(`${plain}/sasl`, jaas('smoke-wrong', 'not-it'))).toMatchObject({
+      client: 'kmig',
+      failed: { step: 'connect', code: 'AUTHENTICATION' },
+    })
   })
 
   test('without a certificate, with one that nobody knows, to the wrong port: each has its error', async () => {
