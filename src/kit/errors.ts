@@ -65,7 +65,8 @@ export const ERRORS = {
 
   ZK_CONNECT_STRING: {
     exit: EXIT.usage,
-    means: 'a ZooKeeper connect string is not host:port[,host:port...][/chroot]',
+    means:
+      'a ZooKeeper connect string is not host:port[,host:port...][/chroot], or names servers of two ensembles',
   },
   ZK_SESSION_EXPIRED: { exit: EXIT.unreachable, means: 'the ensemble ended the session' },
   ZK_NO_NODE: { exit: EXIT.refused, means: 'a znode that was named does not exist' },

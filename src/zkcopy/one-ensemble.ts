@@ -8,7 +8,7 @@ import {
   type SessionEvent,
   ZkSession,
 } from '../zookeeper/index.ts'
-import { type End, sessionOf } from './ensembles.ts'
+import { type End, sessionOf, spread } from './ensembles.ts'
 import { syncAll } from './sync-all.ts'
 import { TreeReader } from './tree-reader.ts'
 
@@ -38,7 +38,7 @@ export class OneEnsemble implements AsyncDisposable {
     const session = { ...sessionOf(end), ...options }
     const multiRead = await hasMultiRead({ ...session, on: undefined })
     const opened = await Promise.allSettled(
-      Array.from({ length: READERS + 1 }, () => ZkSession.open(session)),
+      Array.from({ length: READERS + 1 }, (_, i) => ZkSession.open({ ...session, first: spread(end, i) })),
     )
     const sessions = opened.flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
     const failed = opened.find(result => result.status === 'rejected')
@@ -53,7 +53,7 @@ export class OneEnsemble implements AsyncDisposable {
 
   /** Brings every session up to what its leader has; gives the lowest zxid told. */
   async sync(signal: AbortSignal): Promise<bigint> {
-    return await syncAll([this.writer, ...this.reader.sessions], { signal })
+    return await syncAll([this.writer, ...this.reader.sessions], { signal, more: sessionOf(this.end) })
   }
 
   /** Throws ZK_NO_NODE if the root is not there. */

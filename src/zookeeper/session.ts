@@ -15,7 +15,10 @@ export type SessionEvent =
   /** The ensemble ended the session; a new one was begun. Ephemerals and watches of the old one are gone. */
   | { kind: 'expired' }
 export type SessionOptions = {
+  /** Tried in any order. */
   servers: readonly HostPort[]
+  /** The one of them that is tried first. */
+  first?: HostPort | undefined
   /** Sent before anything else on every connection. */
   auth?: readonly Auth[] | undefined
   tls?: Tls | undefined
@@ -85,7 +88,8 @@ export class ZkSession implements AsyncDisposable {
     this.#options = options
     this.#withinMs = options.withinMs ?? 10_000
     this.#requestMs = options.requestMs ?? 30_000
-    this.#servers = shuffled(options.servers)
+    const { servers, first } = options
+    this.#servers = first ? [first, ...shuffled(servers.filter(one => one !== first))] : shuffled(servers)
     this.#timer = setInterval(() => this.#checkDeadline(), Math.min(1000, this.#requestMs / 4)).unref()
   }
 

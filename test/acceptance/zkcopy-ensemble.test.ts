@@ -65,6 +65,45 @@ servers('zkcopy into an ensemble of three', () => {
     await ensemble.node(leader).start()
   })
 
+  test('the leader of the source killed while nobody writes: --tail goes on, and copies the next write', async () => {
+    const addresses = target.split(',')
+    await using next = await Witness.open(source)
+    const stop = new AbortController()
+    let [rescans, following] = [0, 0]
+    const tailing = zkcopy({
+      from: parseConnectString(`${target}/app`),
+      to: parseConnectString(`${source}/back`),
+      tail: { untilQuietMs: undefined },
+      withinMs: 40_000,
+      signal: stop.signal,
+      on: ({ kind }) => {
+        if (kind === 'rescan') [rescans, following] = [rescans + 1, 0]
+        if (kind === 'following') following++
+      },
+    })
+    tailing.catch(() => {})
+    const within = { timeout: 25_000, interval: 50 }
+    await expect.poll(() => following, within).toBeGreaterThan(0)
+    const leader = (await Promise.all(addresses.map(modeOf))).indexOf('leader')
+    await ensemble.node(NODES[leader] ?? 0).stop('kill')
+    await expect.poll(() => rescans > 0 && following > 0, within).toBe(true)
+    const survivors = addresses.filter((_, i) => i !== leader)
+    await using there = await Witness.open(survivors.join(','))
+    await there.plant('/app/late')
+    await expect.poll(() => next.exists('/back/late'), within).not.toBeNull()
+    stop.abort()
+    expect((await tailing).tail).toMatchObject({ mode: 'watch', endedBy: 'signal' })
+    await ensemble.node(NODES[leader] ?? 0).start()
+  })
+
+  test('a connect string that names servers of two ensembles is refused, and nothing is written', async () => {
+    const mixed = parseConnectString(`${source},${target}/app`)
+    const to = parseConnectString(`${source}/mixed`)
+    const running = zkcopy({ from: mixed, to, signal: new AbortController().signal })
+    await expect(running).rejects.toMatchObject({ code: 'ZK_CONNECT_STRING' })
+    expect(await old.exists('/mixed')).toBeNull()
+  })
+
   test('a member of the target ensemble is known as such by any of its addresses', async () => {
     const [first = '', , third = ''] = target.split(',')
     const same = zkcopy({

@@ -12,7 +12,7 @@ test('a session whose server is behind another one is not read from until it has
   await using one = await ZkSession.open({ servers: [ahead.address] })
   await using other = await ZkSession.open({ servers: [behind.address] })
   let done = false
-  const synced = syncAll([one, other], { signal }).then(zxid => {
+  const synced = syncAll([one, other], { signal, more: { servers: [behind.address] } }).then(zxid => {
     done = true
     return zxid
   })
@@ -25,7 +25,23 @@ test('a session whose server is behind another one is not read from until it has
 test('none is behind what a watch was told', async () => {
   await using server = await FakeServer.start()
   await using session = await ZkSession.open({ servers: [server.address] })
-  const synced = syncAll([session], { signal, floor: 5n })
+  const synced = syncAll([session], { signal, floor: 5n, more: { servers: [server.address] } })
   for (let i = 0; i < 5; i++) server.put(`/n${i}`, 'x')
   expect(await synced).toBeGreaterThanOrEqual(5n)
+})
+
+test('servers of two ensembles in one connect string are told as such', async () => {
+  const start = () => FakeServer.start({ alive: new Set() })
+  await using ahead = await start()
+  await using behind = await start()
+  ahead.put('/a', 'x')
+  await using one = await ZkSession.open({ servers: [behind.address] })
+  await using begun = await ZkSession.open({ servers: [ahead.address] })
+  await using other = await ZkSession.open({ servers: [ahead.address] })
+  expect(begun.credentials.sessionId).not.toBe(other.credentials.sessionId)
+  const servers = [behind.address, ahead.address]
+  await expect(syncAll([one, other], { signal, more: { servers } })).rejects.toMatchObject({
+    code: 'ZK_CONNECT_STRING',
+    message: `${one.address} and ${other.address} are not servers of one ensemble`,
+  })
 })

@@ -36,6 +36,8 @@ export type FakeOptions = {
   readOnly?: () => boolean
   /** Whether a session is still known when its client comes back. */
   resumes?: () => boolean
+  /** Sessions that are alive; servers that share one set are one ensemble. Decides in place of `resumes`. */
+  alive?: Set<bigint>
 }
 
 const STRIDE = new Map([
@@ -92,6 +94,7 @@ export class FakeServer implements AsyncDisposable {
   #options: FakeOptions
   #server: Server
   #sockets = new Set<Socket>()
+  #sessions = new Map<Socket, bigint>()
   #zxid = 0n
   private constructor(options: FakeOptions) {
     this.#options = options
@@ -166,20 +169,23 @@ export class FakeServer implements AsyncDisposable {
             else socket.destroy()
             continue
           }
-          socket.write(this.#greet(new Reader(frame)))
+          socket.write(this.#greet(socket, new Reader(frame)))
         } else if (this.#serve(socket, frame) === 'silence') silent = true
       }
     })
   }
 
-  #greet(from: Reader): Buffer {
+  #greet(socket: Socket, from: Reader): Buffer {
     from.int32()
     from.int64()
     from.int32()
     const asked = from.int64()
-    const known = asked === 0n || (this.#options.resumes?.() ?? true)
+    const { alive, resumes } = this.#options
+    const known = asked === 0n || (alive ? alive.has(asked) : (resumes?.() ?? true))
     if (asked === 0n) this.sessionsBegun++
     const session = asked === 0n ? BigInt(0x1000 + this.sessionsBegun) : asked
+    if (known) alive?.add(session)
+    this.#sessions.set(socket, session)
     const to = new Writer()
       .int32(37)
       .int32(0)
@@ -228,8 +234,10 @@ export class FakeServer implements AsyncDisposable {
     )
     if (does === 'lose-reply') socket.destroy()
     else if (does === 'cut-reply') socket.end(bytes.subarray(0, Math.floor(bytes.length / 2)))
-    else if (opcode === -11) socket.end(bytes)
-    else socket.write(bytes)
+    else if (opcode === -11) {
+      this.#options.alive?.delete(this.#sessions.get(socket) ?? 0n)
+      socket.end(bytes)
+    } else socket.write(bytes)
     return does
   }
 
