@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { kafkaJs, partitionOf } from '../src/kafka/index.ts'
+import { type Cluster, commitOffsets, groupOffsets, partitionKey, partitionOf } from '../src/kafka/index.ts'
 import { Offset, parseBootstrap } from '../src/kit/index.ts'
 import { type MirrorEvent, ReverseMirror, type ReverseOptions } from '../src/mirror/index.ts'
 import type { MirrorWorld } from './mirror-world.ts'
@@ -29,32 +29,23 @@ export const cutOf = async (world: MirrorWorld, topics: readonly string[]) =>
 
 /** Sets a group that has no members, on one side. */
 export const commit = async (
-  bootstrap: string,
+  cluster: Cluster,
   groupId: string,
   at: Readonly<Record<string, bigint>>,
 ): Promise<void> => {
-  const admin = kafkaJs({ brokers: parseBootstrap(bootstrap) }).admin()
-  await admin.connect()
-  for (const [where, offset] of Object.entries(at)) {
-    const { topic, partition } = partitionOf(where)
-    await admin.setOffsets({ groupId, topic, partitions: [{ partition, offset: String(offset) }] })
-  }
-  await admin.disconnect()
+  const rows = Object.entries(at).map(([where, offset]) => ({
+    ...partitionOf(where),
+    offset,
+    metadata: null,
+  }))
+  const results = await commitOffsets(cluster, groupId, rows)
+  expect(results.every(({ errorCode }) => errorCode === 0)).toBe(true)
 }
 
 /** What a group has committed, by `topic-partition`. */
-export const committed = async (bootstrap: string, groupId: string): Promise<Record<string, string>> => {
-  const admin = kafkaJs({ brokers: parseBootstrap(bootstrap) }).admin()
-  await admin.connect()
-  const found = await admin.fetchOffsets({ groupId })
-  await admin.disconnect()
+export const committed = async (cluster: Cluster, groupId: string): Promise<Record<string, bigint>> => {
+  const rows = (await groupOffsets(cluster, [groupId])).get(groupId) ?? []
   return Object.fromEntries(
-    found.flatMap(({ topic, partitions }) =>
-      partitions.flatMap(({ partition, offset }) =>
-        offset === '-1' ? [] : [[`${topic}-${partition}`, offset] as const],
-      ),
-    ),
+    rows.map(({ topic, partition, offset }) => [partitionKey(topic, partition), offset]),
   )
 }
-
-export const expectNoWarning = (world: MirrorWorld): void => expect(world.warnings).toEqual([])

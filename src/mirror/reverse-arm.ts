@@ -67,7 +67,7 @@ export const arm = async (o: ArmOptions, cut: Cut): Promise<boolean> => {
     if (lost) throw lost
     if (ends.old > point.old) stranded.push({ where, from: point.old, to: ends.old, carried: false })
     const ordinal = anySequence ? BigInt(point.old) : 0n
-    grounds.set(where, { source: point.next, ordinal, target: ends.old, begins: true })
+    grounds.set(where, { source: point.next, ordinal, target: ends.old, begins: true, theirs: [] })
   }
   for (const [topic, made] of topics) {
     made.held[LIMIT] = limits.get(topic) ?? LEAST_LIMIT

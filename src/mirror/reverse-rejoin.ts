@@ -47,7 +47,9 @@ export const rejoinForward = async (o: RejoinOptions): Promise<void> => {
       : stray && `${strayText(stray)} of the source were written after the cut, and are not there`
     const { map, why = 'the way back translated it' } = forward.map(topic, partition)
     if (broken === undefined) compose(map, state.mirror.map(topic, partition).map, cut, at)
+    const before = (forward.ground(where)?.theirs ?? []).filter(({ from }) => from < cut.next)
     grounds.set(where, {
+      theirs: [...before, { from: cut.next, to: at.next }],
       source: at.old,
       ordinal: map.runs.ordinalAt(at.old),
       target: at.next,

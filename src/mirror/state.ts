@@ -83,6 +83,8 @@ const groundState = z.object({
   ordinal: whole.transform(BigInt),
   target: offset,
   begins: z.boolean().default(false),
+  /** Offsets [from, to) of the target that clients wrote while they were there. */
+  theirs: z.array(z.object({ from: offset, to: offset })).default([]),
   broken: z.string().optional(),
 })
 export type GroundState = z.output<typeof groundState>

@@ -10,6 +10,8 @@ export type ChainOptions = {
   control: ReadonlySet<bigint>
   /** How many data records the mirror has put before a target offset. */
   ordinalAt(target: bigint): bigint
+  /** Offsets [from, to) that clients wrote while a cutover had them there. */
+  theirs?: readonly { from: bigint; to: bigint }[] | undefined
   /** Batches from here on are not looked at. */
   until: number
 }
@@ -31,8 +33,8 @@ export class Chain {
   }
 
   see({ base, last, count, control, bytes, at }: BatchSeen): void {
-    const { producers, control: markers, ordinalAt, until } = this.#options
-    if (base >= until) return
+    const { producers, control: markers, ordinalAt, until, theirs = [] } = this.#options
+    if (base >= until || theirs.some(({ from, to }) => from <= base && base < to)) return
     this.batches++
     const producerId = bytes.readBigInt64BE(at + AT.producerId)
     if (control) {

@@ -1,4 +1,4 @@
-import type { Cluster } from '../kafka/index.ts'
+import { type Cluster, partitionKey } from '../kafka/index.ts'
 import type { During } from '../kit/index.ts'
 import { MirrorState, producerIdsOf } from '../mirror/index.ts'
 import { StateTopic } from '../offsets/index.ts'
@@ -12,6 +12,8 @@ export type KnownMirror = {
   state: MirrorState
   /** The clients have moved to the target: what they write there is not the mirror's. */
   cutOver: boolean
+  /** What clients wrote to the target between a cutover and its rollback. */
+  theirs(topic: string, partition: number): readonly { from: bigint; to: bigint }[]
   /** undefined for topics that it did not make. */
   places(topic: string, partition: number): Places | undefined
 }
@@ -34,6 +36,9 @@ export const knownMirror = async (
     control: ids.control,
     state,
     cutOver: state.cutover !== undefined,
+    theirs(topic, partition) {
+      return state.ground(partitionKey(topic, partition))?.theirs ?? []
+    },
     places(topic, partition) {
       return state.topic(topic) && placesOf(state.map(topic, partition).map)
     },

@@ -125,7 +125,7 @@ export const verifyPartition = async (
     if (extent.behind > 0n && (await nothingIn(open, extent.source.to, scope.source.end))) extent.behind = 0n
     if (!earlier) for (const each of extent.differences) tally.add(each, Number(each.source ?? 0n))
     if (!earlier) for (const { side, from, to, why } of extent.notCompared) tally.skip(side, from, to, why)
-    chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, places, extent) : undefined
+    chain = run.mirror && maker !== 'unknown' ? chainOf(run.mirror, scope, places, extent) : undefined
     const more = { ...options, on, open, extent, chain, tally, places }
     if (how === 'latest') ({ keys, digests } = await latest({ ...more, maker }))
     else digests = await inStep({ ...more, how })
@@ -152,8 +152,17 @@ export const verifyPartition = async (
 /** What both sides hold, each by itself. */
 export type Digests = { source: Digest; target: Digest }
 
-const chainOf = ({ producers, control }: KnownMirror, { ordinalAt }: Places, { target }: Extent): Chain =>
-  new Chain({ producers, control, ordinalAt, until: Number(target.to) })
+const chainOf = (
+  { producers, control, theirs }: KnownMirror,
+  { topic, partition }: PartitionScope,
+  { ordinalAt }: Places,
+  { target }: Extent,
+): Chain =>
+  new Chain({
+    ...{ producers, control, ordinalAt },
+    theirs: theirs(topic, partition),
+    until: Number(target.to),
+  })
 
 type InStep = PartitionOptions & {
   open: OpenSide

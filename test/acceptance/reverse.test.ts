@@ -1,12 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createAcls } from '../../src/kafka/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { commit, committed, cutOf, wayBack } from '../reverse-world.ts'
-import { servers } from '../sandbox-helper.ts'
+import { authorizer, servers } from '../sandbox-helper.ts'
 
 servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with ZooKeeper', () => {
   let world: MirrorWorld
   beforeAll(async () => {
-    world = await MirrorWorld.open()
+    // kmig is an ordinary user of the old cluster here: it may do what is not denied
+    world = await MirrorWorld.open({
+      old: { config: { ...authorizer('kafka-zk'), 'super.users': 'User:admin' } },
+    })
   })
   afterAll(async () => {
     await world[Symbol.asyncDispose]()
@@ -25,8 +29,8 @@ servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with Z
     await world.fill('way-plain', { partitions: 2, batches: 20, records: 5, size: 100 })
     await world.fill('way-late', { batches: 40, records: 5, size: 100, agedMs: 48 * 3_600_000 })
     await world.old.deleteRecords([{ topic: 'way-late', partition: 0, offset: 17n }])
-    await commit(old, 'way-read', { 'way-plain-0': 60n, 'way-plain-1': 100n, 'way-late-0': 150n })
-    await commit(old, 'way-idle', { 'way-plain-0': 10n })
+    await commit(world.old, 'way-read', { 'way-plain-0': 60n, 'way-plain-1': 100n, 'way-late-0': 150n })
+    await commit(world.old, 'way-idle', { 'way-plain-0': 10n })
     await world.mirror('way', topics)
     await world.expectEqual(topics)
 
@@ -44,19 +48,19 @@ servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with Z
       await world.write(world.next, 'way-plain', records(n * 3, 3, 'new'), { partition: n % 2 })
       if (n % 3 === 0) await world.write(world.next, 'way-late', records(n, 1, 'new'))
     }
-    await commit(next, 'way-read', { 'way-plain-0': 120n, 'way-plain-1': 90n, 'way-late-0': 205n })
+    await commit(world.next, 'way-read', { 'way-plain-0': 120n, 'way-plain-1': 90n, 'way-late-0': 205n })
     const r = await world.ends(world.next, topics)
     const drained = await first.drained(r)
     expect(drained.points).toEqual(new Map([...r].map(([where, end]) => [where, { next: end, old: end }])))
     await world.expectEqual(topics)
     const moved = await first.groupsBack(drained)
     expect(moved.refused).toEqual([])
-    expect(await committed(old, 'way-read')).toEqual({
-      'way-plain-0': '120',
-      'way-plain-1': '90',
-      'way-late-0': '205',
+    expect(await committed(world.old, 'way-read')).toEqual({
+      'way-plain-0': 120n,
+      'way-plain-1': 90n,
+      'way-late-0': 205n,
     })
-    expect(await committed(old, 'way-idle')).toEqual({ 'way-plain-0': '10' })
+    expect(await committed(world.old, 'way-idle')).toEqual({ 'way-plain-0': 10n })
     await first.stop()
     await first.rejoinForward(drained)
     await first.rejoinForward(drained)
@@ -65,7 +69,7 @@ servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with Z
     for (let n = 0; n < 20; n++)
       await world.write(world.old, 'way-plain', records(n, 2, 'old again'), { partition: n % 2 })
     await world.write(world.old, 'way-late', records(0, 7, 'old again'))
-    await commit(old, 'way-read', { 'way-plain-0': 130n })
+    await commit(world.old, 'way-read', { 'way-plain-0': 130n })
     const again = await world.mirror('way', topics)
     expect(again.partitions.map(({ mode, stopped, records }) => [mode, stopped, records])).toEqual([
       ['identical', undefined, 7n],
@@ -73,7 +77,13 @@ servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with Z
       ['identical', undefined, 20n],
     ])
     await world.expectEqual(topics)
-    expect((await committed(next, 'way-read'))['way-plain-0']).toBe('130')
+    expect((await committed(world.next, 'way-read'))['way-plain-0']).toBe(130n)
+
+    const verified = world.run(
+      ...['verify', '--from', old, '--to', next, '--name', 'way', '--groups', 'way-*', '--json'],
+      ...topics.flatMap(topic => ['--topics', topic]),
+    )
+    expect((await verified.ended).code, verified.stderr + verified.stdout).toBe(0)
 
     await using second = await wayBack(world, 'way', 'run-2')
     expect(await second.arm(await cutOf(world, topics))).toMatchObject({ already: false, translated: [] })
@@ -81,7 +91,22 @@ servers('the way back of a cutover, from a 4.3.1 in KRaft mode to a 3.9.2 with Z
     await world.write(world.next, 'way-plain', records(0, 4, 'new again'))
     await second.drained(await world.ends(world.next, topics))
     await world.expectEqual(topics)
-    await second.stop()
     expect(world.warnings).toEqual([])
+
+    const seal = (operation: string, permission: string) => ({
+      ...{ resource: 'topic', pattern: 'literal', name: 'way-plain', principal: 'User:ANONYMOUS', host: '*' },
+      ...{ operation, permission },
+    })
+    await createAcls(world.old, [seal('all', 'allow'), seal('write', 'deny')], {
+      refused: (_, error) => {
+        throw error
+      },
+    })
+    const sealed = () =>
+      second.problems(topics).then(found => found.filter(({ severity }) => severity === 'stop'))
+    await expect
+      .poll(sealed, { timeout: 20_000 })
+      .toMatchObject([{ id: 'write-right-on-old', topic: 'way-plain' }])
+    await second.stop()
   })
 })

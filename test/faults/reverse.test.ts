@@ -1,0 +1,195 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { deleteTopics } from '../../src/kafka/index.ts'
+import { parseBootstrap, sleep } from '../../src/kit/index.ts'
+import { translateOffsets } from '../../src/mirror/offsets.ts'
+import { committedOf, HOURS_48, MirrorWorld, transactions } from '../mirror-world.ts'
+import { commit, committed, cutOf, wayBack } from '../reverse-world.ts'
+import { servers } from '../sandbox-helper.ts'
+
+servers('the way back of a cutover, when something goes wrong', () => {
+  let world: MirrorWorld
+  beforeAll(async () => {
+    world = await MirrorWorld.open()
+  })
+  afterAll(async () => {
+    await world[Symbol.asyncDispose]()
+  })
+
+  const records = (from: number, count: number, who: string, agedMs = 0) =>
+    Array.from({ length: count }, (_, i) => ({
+      timestamp: BigInt(Date.now() - agedMs),
+      key: Buffer.from(`${from + i}`),
+      value: Buffer.alloc(200, `${who} ${from + i} `),
+    }))
+  const seen = async (side: 'old' | 'next', topic: string, partition = 0) =>
+    (await committedOf(world[side], topic, partition)).map(each => each.seen)
+
+  test('killed ten times under writers of plain records, old ones and transactions, and started again, it leaves both clusters equal at equal offsets', async () => {
+    const topics = ['kill-plain', 'kill-old', 'kill-holes']
+    for (const topic of topics) await world.fill(topic, { partitions: 2, batches: 10, records: 4, size: 100 })
+    await world.mirror('kill', topics)
+    {
+      await using reverse = await wayBack(world, 'kill', 'run-1')
+      await reverse.arm(await cutOf(world, topics))
+    }
+    const writing = new AbortController()
+    const writer = async (topic: string, partition: number, agedMs = 0) => {
+      for (let n = 0; !writing.signal.aborted; n++) {
+        await world.write(world.next, topic, records(n * 3, 1 + (n % 3), topic, agedMs), { partition })
+        await sleep(5)
+      }
+    }
+    const apart = async () => {
+      for (let round = 0; !writing.signal.aborted; round++)
+        await transactions(world, 'kill-holes', {
+          partitions: 2,
+          rounds: 4,
+          from: round * 10,
+          on: world.next,
+        })
+    }
+    const writers = [
+      writer('kill-plain', 0),
+      writer('kill-plain', 1),
+      writer('kill-old', 0, HOURS_48),
+      writer('kill-old', 1, HOURS_48),
+      apart(),
+    ]
+    for (let kill = 0; kill < 10; kill++) {
+      const args = [world.bootstrap('new'), world.bootstrap('old'), 'kill', 'run-1', world.stateDir]
+      const child = spawn(process.execPath, ['test/reverse-child.ts', ...args], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      const before = await world.total(world.old, topics)
+      await once(child.stdout, 'data')
+      while ((await world.total(world.old, topics)) === before) {
+        expect(child.exitCode, 'it ended before its kill').toBeNull()
+        await sleep(20)
+      }
+      await sleep(Math.random() * 500)
+      child.kill('SIGKILL')
+      expect((await once(child, 'exit'))[1]).toBe('SIGKILL')
+    }
+    writing.abort()
+    await Promise.all(writers)
+    await using reverse = await wayBack(world, 'kill', 'run-1')
+    expect(await reverse.arm(reverse.cut)).toMatchObject({ already: true })
+    await reverse.start()
+    const r = await world.ends(world.next, topics)
+    const { points } = await reverse.drained(r)
+    expect(points).toEqual(new Map([...r].map(([where, end]) => [where, { next: end, old: end }])))
+    expect(reverse.report().filter(({ filled }) => filled > 0n)).toHaveLength(2)
+    for (const topic of topics)
+      for (const partition of [0, 1])
+        expect(await committedOf(world.old, topic, partition)).toEqual(
+          await committedOf(world.next, topic, partition),
+        )
+  })
+
+  test('a writer that goes on writing to the old cluster stops its partition alone, by the exact offsets; after the rollback the mirror stops on it too, until its copy is deleted and made anew', async () => {
+    const topics = ['stray-hit', 'stray-well']
+    for (const topic of topics) await world.fill(topic, { batches: 10, records: 4, size: 100 })
+    await world.mirror('stray', topics)
+    await using reverse = await wayBack(world, 'stray', 'run-1')
+    await reverse.arm(await cutOf(world, topics))
+    await reverse.start()
+    for (const topic of topics) await world.write(world.next, topic, records(0, 5, 'new'))
+    await reverse.drained(await world.ends(world.next, topics))
+    await world.write(world.old, 'stray-hit', records(0, 3, 'stray'))
+    for (const topic of topics) await world.write(world.next, topic, records(5, 5, 'new'))
+    while (!reverse.lanes.some(lane => lane.stopped)) await sleep(50)
+    const r = await world.ends(world.next, topics)
+    await expect(reverse.drained(r)).rejects.toThrow(/stray-hit-0 on the old cluster: .*4[58]/)
+    const lag = await reverse.lag()
+    expect(lag.stopped.map(({ where, error }) => [where, error.code])).toEqual([
+      ['stray-hit-0', 'FOREIGN_WRITE'],
+    ])
+    expect(lag.stranded).toEqual([{ where: 'stray-hit-0', from: 45n, to: 48n, carried: false }])
+    const lossy = await reverse.drained(r, { lossy: true })
+    expect(lossy.points.get('stray-well-0')).toEqual({ next: 50n, old: 50n })
+    expect(lossy.missing.map(({ where, to }) => [where, to])).toEqual([['stray-hit-0', 50n]])
+    expect(await seen('old', 'stray-well')).toEqual(await seen('next', 'stray-well'))
+    await reverse.stop()
+    await reverse.rejoinForward(lossy)
+    await world.write(world.old, 'stray-well', records(0, 4, 'old again'))
+    const again = await world.mirror('stray', topics)
+    expect(again.partitions.map(({ topic, stopped }) => [topic, stopped?.code])).toEqual([
+      ['stray-hit', 'FOREIGN_WRITE'],
+      ['stray-well', undefined],
+    ])
+    expect(await seen('old', 'stray-well')).toEqual(await seen('next', 'stray-well'))
+    await deleteTopics(world.next, ['stray-hit'])
+    const anew = await world.mirror('stray', topics)
+    expect(anew.partitions.map(({ mode, stopped }) => [mode, stopped])).toEqual([
+      ['identical', undefined],
+      ['identical', undefined],
+    ])
+    for (const topic of topics) expect(await seen('old', topic)).toEqual(await seen('next', topic))
+  })
+
+  test('records that came to the old cluster between cut and arming are named, and what follows them is taken back after them', async () => {
+    await world.fill('late-hit', { batches: 10, records: 4, size: 100 })
+    await world.mirror('late', ['late-hit'])
+    const cut = await cutOf(world, ['late-hit'])
+    await world.write(world.old, 'late-hit', records(0, 3, 'stray'))
+    await using reverse = await wayBack(world, 'late', 'run-1')
+    expect(await reverse.arm(cut)).toMatchObject({
+      translated: [{ where: 'late-hit-0' }],
+      stranded: [{ where: 'late-hit-0', from: 40n, to: 43n, carried: false }],
+    })
+    await reverse.start()
+    await world.write(world.next, 'late-hit', records(0, 5, 'new'))
+    const { points } = await reverse.drained(await world.ends(world.next, ['late-hit']))
+    expect(points.get('late-hit-0')).toEqual({ next: 45n, old: 48n })
+    const [old, next] = [await seen('old', 'late-hit'), await seen('next', 'late-hit')]
+    expect([...old.slice(0, 40), ...old.slice(43)]).toEqual(next)
+  })
+
+  test('a translated partition goes there and back and there again by exact maps, and its group resumes at its next record each time', async () => {
+    const topic = 'turn'
+    const [oldAt, nextAt] = [world.bootstrap('old'), world.bootstrap('new')]
+    await world.make(topic)
+    await transactions(world, topic, { rounds: 12 })
+    await world.write(world.old, topic, records(0, 3, 'old'))
+    await world.mirror('turn', [topic], { offsets: 'translated' })
+    expect(await seen('next', topic)).toEqual(await seen('old', topic))
+    await using first = await wayBack(world, 'turn', 'run-1', { offsets: 'translated' })
+    const v = (await world.ends(world.old, [topic])).get('turn-0') ?? 0n
+    const image = (await world.ends(world.next, [topic])).get('turn-0') ?? 0n
+    expect(image).toBeLessThan(v)
+    expect(await first.arm(await cutOf(world, [topic]))).toMatchObject({ translated: [{ where: 'turn-0' }] })
+    await first.start()
+    await transactions(world, topic, { rounds: 8, from: 100, on: world.next })
+    await world.write(world.next, topic, records(10, 3, 'new'))
+    const middle = (await committedOf(world.next, topic, 0)).filter(({ offset }) => offset >= image)[5]
+    await commit(world.next, 'turn-read', { 'turn-0': middle?.offset ?? 0n })
+    const drained = await first.drained(await world.ends(world.next, [topic]))
+    expect(await seen('old', topic)).toEqual(await seen('next', topic))
+    await first.groupsBack(drained)
+    const back = (await committed(world.old, 'turn-read'))['turn-0'] ?? 0n
+    expect((await committedOf(world.old, topic, 0)).find(({ offset }) => offset >= back)?.seen).toBe(
+      middle?.seen,
+    )
+    await first.stop()
+    await first.rejoinForward(drained)
+    await world.write(world.old, topic, records(20, 3, 'old again'))
+    await transactions(world, topic, { rounds: 6, from: 200 })
+    const again = await world.mirror('turn', [topic], { offsets: 'translated' })
+    expect(again.partitions[0]?.stopped).toBeUndefined()
+    expect(await seen('next', topic)).toEqual(await seen('old', topic))
+    const all = await committedOf(world.old, topic, 0)
+    const there = await committedOf(world.next, topic, 0)
+    const { translations } = await translateOffsets({
+      from: { name: 'old', bootstrap: parseBootstrap(oldAt) },
+      to: { name: 'new', bootstrap: parseBootstrap(nextAt) },
+      ...{ name: 'turn', topic, partition: 0, offsets: all.map(({ offset }) => offset), reverse: false },
+      signal: AbortSignal.timeout(60_000),
+    })
+    expect(
+      translations.map(({ kind, ...each }) => (kind === 'exact' && 'at' in each ? each.at : kind)),
+    ).toEqual(there.map(({ offset }) => offset))
+  })
+})
