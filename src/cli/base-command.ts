@@ -1,5 +1,12 @@
 import { Command, type Interfaces } from '@oclif/core'
-import { type ClusterConfig, type Clusters, type Env, findClusters, stateDirectory } from '../config/index.ts'
+import {
+  type ClusterConfig,
+  type Clusters,
+  type Env,
+  findClusters,
+  stateDirectory,
+  zookeeperWarnings,
+} from '../config/index.ts'
 import { bug, type During } from '../kit/index.ts'
 import { confirm, type Question } from './confirm.ts'
 import { causesText, type Failure, failureOf, failureText, isQuietExit } from './failure.ts'
@@ -61,7 +68,11 @@ export abstract class BaseCommand extends Command {
 
   /** File of credentials of a ZooKeeper: the flag's, or that of the cluster's entry. */
   protected zookeeperLogin(nameOrAddress: string, flag: string | undefined): string | undefined {
-    return flag ?? this.clusters.zookeeperProperties(nameOrAddress)
+    const file = flag ?? this.clusters.zookeeperProperties(nameOrAddress)
+    if (file !== undefined && !this.#flags.quiet) {
+      for (const warning of zookeeperWarnings(file)) process.stderr.write(`warning: ${warning}\n`)
+    }
+    return file
   }
 
   /** Where locks, journals and saved files are. */

@@ -4,6 +4,7 @@ export { discoveryDirectories, type LookupDirectory } from './discovery-director
 export { parseProperties } from './java-properties.ts'
 export { type ClientProperties, readProperties } from './properties.ts'
 export { Secret } from './secret.ts'
+export { refuseOpen } from './secret-file.ts'
 export {
   type OwnCertificate,
   SASL_MECHANISMS,
@@ -16,4 +17,8 @@ export {
 } from './security.ts'
 export { tlsFailure } from './tls-failure.ts'
 export { tlsOptions } from './tls-options.ts'
-export { readZookeeperProperties, type ZookeeperProperties } from './zookeeper-properties.ts'
+export {
+  readZookeeperProperties,
+  type ZookeeperProperties,
+  zookeeperWarnings,
+} from './zookeeper-properties.ts'

@@ -48,6 +48,46 @@ export const readZookeeperProperties = (file: string, env: Env = process.env): Z
   }
 }
 
+/** What is read of such a file, in lower case. */
+const READ: ReadonlySet<string> = new Set([
+  ...TLS_KEYS.map(key => `zookeeper.${key}`),
+  'zookeeper.client.secure',
+  'zookeeper.ssl.client.enable',
+  'zookeeper.ssl.hostnameverification',
+  'zookeeper.ssl.endpoint.identification.algorithm',
+  JAAS_FILE,
+  SECTION,
+])
+/** Of a broker's server.properties there would be many. */
+const NAMED = 10
+
+/**
+ * For the operator: keys that are not used (ZooKeeper's all have a dot; a line of credentials has none before its colon),
+ * checks that are off. None of a file that can't be read: who logs in by it says why.
+ */
+export const zookeeperWarnings = (file: string, env: Env = process.env): string[] => {
+  try {
+    const unused = [...valuesOf(file, env).entries()]
+      .map(([key]) => key)
+      .filter(key => key.includes('.') && !READ.has(key.toLowerCase()))
+      .sort()
+    const more = unused.length > NAMED ? ` and ${unused.length - NAMED} more` : ''
+    const { tls } = readZookeeperProperties(file, env)
+    return [
+      ...(tls && !tls.checkHost
+        ? [
+            `${file}: HOST NAMES ARE NOT CHECKED, so whoever holds any certificate of this CA can pose as a server`,
+          ]
+        : []),
+      ...(unused.length > 0
+        ? [`${file}: kmig makes no use of ${unused.slice(0, NAMED).join(', ')}${more}`]
+        : []),
+    ]
+  } catch {
+    return []
+  }
+}
+
 const tlsOf = (values: Values): Tls => {
   const given = new Map<string, string>()
   for (const key of TLS_KEYS) {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { refuseOpen } from '../config/index.ts'
 import { KmigError, messageOf } from '../kit/index.ts'
 import type { Auth } from '../zookeeper/index.ts'
 
@@ -8,7 +9,7 @@ const PROPERTY = /^\s*[\w.-]+\s*=/
 /**
  * Who a session is: one `scheme:secret` a line, as `addauth` of zkCli takes it (`digest:user:password`). Blank lines
  * and lines that start with # are left out; `properties` tells whether there are `key=value` lines too. A file, as a flag would show the secret to every user of the machine.
- * Throws USAGE.
+ * Throws USAGE, CONFIG_INVALID (others than its owner can open it).
  */
 export const readAuthFile = (file: string): { auth: Auth[]; properties: boolean } => {
   let text: string
@@ -34,5 +35,6 @@ export const readAuthFile = (file: string): { auth: Auth[]; properties: boolean 
       try: ['write one a line, for example digest:user:password'],
     })
   })
+  if (auth.length > 0) refuseOpen(file, 'credentials')
   return { auth, properties }
 }

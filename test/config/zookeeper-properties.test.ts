@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readZookeeperProperties } from '../../src/config/index.ts'
+import { readZookeeperProperties, zookeeperWarnings } from '../../src/config/index.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'kmig-zk-properties-'))
 const write = (name: string, text: string, mode = 0o600) => {
@@ -53,4 +53,35 @@ test("TLS is on by ZooKeeper's key or by a broker's, host names are checked unle
     expect(readZookeeperProperties(write('tls.properties', text)).tls).toEqual({ checkHost })
   }
   expect(readZookeeperProperties(write('off.properties', 'zookeeper.client.secure=false\n'))).toEqual({})
+})
+
+const rows = [
+  ['a typo', 'zookeper.client.secure=true\n', ['kmig makes no use of zookeper.client.secure']],
+  [
+    'what kmig does not use',
+    'zookeeper.request.timeout=9\njute.maxbuffer=1\nzookeeper.client.secure=true\n',
+    ['kmig makes no use of jute.maxbuffer, zookeeper.request.timeout'],
+  ],
+  [
+    'a check that is off',
+    'zookeeper.client.secure=true\nzookeeper.ssl.hostnameVerification=false\n',
+    [expect.stringMatching(/HOST NAMES ARE NOT CHECKED/)],
+  ],
+  [
+    'more than ten keys',
+    Array.from({ length: 12 }, (_, i) => `log.${String(i).padStart(2, '0')}=x\n`).join(''),
+    [expect.stringMatching(/log\.09 and 2 more$/)],
+  ],
+  ['all that is used', 'zookeeper.client.secure=true\nZookeeper.SSL.trustStore.location=\n', []],
+  ['credentials', 'digest:user.name:pass=word\n', []],
+] as const
+for (const [title, text, warnings] of rows) {
+  test(`the operator is warned of ${title}: ${warnings.length > 0 ? 'yes' : 'no'}`, () => {
+    const file = write('warned.properties', text)
+    const wanted = warnings.map(each => (typeof each === 'string' ? `${file}: ${each}` : each))
+    expect(zookeeperWarnings(file)).toEqual(wanted)
+  })
+}
+test('of a file that is not there nothing is warned: its reader refuses it', () => {
+  expect(zookeeperWarnings(join(directory, 'nowhere'))).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -59,7 +59,7 @@ test('a masked ACL of the source stops the copy even if the target showed the sa
 
 test('a file of credentials holds one scheme:secret a line, and a fault is named by line', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'kmig-')), 'auth')
-  writeFileSync(file, '# who we are\n\ndigest:user:pass:word\nx509:cn\n')
+  writeFileSync(file, '# who we are\n\ndigest:user:pass:word\nx509:cn\n', { mode: 0o600 })
   expect(readAuthFile(file).auth.map(({ scheme, secret }) => [scheme, String(secret)])).toEqual([
     ['digest', 'user:pass:word'],
     ['x509', 'cn'],
@@ -70,3 +70,17 @@ test('a file of credentials holds one scheme:secret a line, and a fault is named
   )
   expect(() => readAuthFile(`${file}.none`)).toThrow(usage)
 })
+
+for (const mode of [0o640, 0o604, 0o660]) {
+  test(`a file of credentials of mode 0${mode.toString(8)} is refused with the chmod, and not shown`, () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'kmig-')), 'auth')
+    writeFileSync(file, 'digest:user:canary\n')
+    chmodSync(file, mode)
+    const message = expect.stringContaining(
+      `${file} holds credentials and is open to others (mode 0${mode.toString(8)})`,
+    )
+    expect(() => readAuthFile(file)).toThrow(
+      expect.objectContaining({ code: 'CONFIG_INVALID', message, suggestions: [`chmod 600 ${file}`] }),
+    )
+  })
+}

@@ -102,3 +102,11 @@ test('names of kmig.yaml are resolved, the report is JSON on stdout with zxids a
   expect(second.stderr).toContain('0 created, 0 updated, 2 unchanged')
   expect(second.stderr).toMatch(/next: --since \d+/)
 }, 60_000)
+
+test('a typo in the properties of a ZooKeeper is warned of on stderr, unless --quiet', async () => {
+  const file = join(cwd, 'typo.properties')
+  writeFileSync(file, 'zookeper.client.secure=true\n')
+  const args = [...from(), '--from-auth', file, '--to', at(target, '/typo'), '--json']
+  expect((await run(args)).stderr).toContain(`${file}: kmig makes no use of zookeper.client.secure`)
+  expect((await run([...args, '--quiet'])).stderr).not.toContain('zookeper')
+})
