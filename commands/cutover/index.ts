@@ -1,17 +1,4 @@
-import {
-  BaseCommand,
-  clusterFlags,
-  discoveryFlags,
-  durationFlag,
-  envelope,
-  Flags,
-  gitFlag,
-  groupFlags,
-  mentionFlag,
-  nameFlag,
-  topicFlags,
-  type View,
-} from '../../src/cli/index.ts'
+import { BaseCommand, cutoverFlags, envelope, Flags, runFlag, type View } from '../../src/cli/index.ts'
 import {
   Cutover,
   type CutoverEvent,
@@ -23,6 +10,7 @@ import {
   cutoverProgressOf,
   cutoverReportShape,
   cutoverReportText,
+  fenceOptions,
 } from '../../src/cutover/index.ts'
 import { EXIT, KmigError } from '../../src/kit/index.ts'
 
@@ -41,42 +29,37 @@ const view: View<CutoverEvent, CutoverReport> = {
 }
 
 export default class CutoverCommand extends BaseCommand {
-  static override summary = 'move the clients: drain, set group offsets, rewrite their discovery files'
+  static override summary = 'move the clients: fence, drain, set group offsets, rewrite their discovery files'
   static override description =
-    'Prints the plan and the diff, and changes nothing. With --execute, once you have stopped the writers: proves that nobody writes to the old cluster, copies the rest, sets group offsets and topic settings, and rewrites the files. If anything fails, everything is put back (exit 9). Killed and started again, it goes on.'
+    'Makes a plan, prints it with the diff, and changes nothing else. With --execute acts on that plan: keeps writers off (or sees that you have), proves that nobody writes to the old cluster, copies the rest, sets group offsets and rewrites the files. If anything fails, everything is put back (exit 9). Killed and started again, it goes on.'
   static override examples = [
     '<%= config.bin %> cutover --discovery srv-configs/',
-    '<%= config.bin %> cutover --discovery srv-configs/ --execute --yes --still-for 30s',
+    '<%= config.bin %> cutover --discovery srv-configs/ --execute --yes --hooks hooks/ --soak',
   ]
   static override flags = {
-    ...clusterFlags,
-    ...topicFlags,
-    ...groupFlags,
-    ...nameFlag,
-    ...discoveryFlags,
-    execute: Flags.boolean({ summary: 'do it' }),
+    ...cutoverFlags,
+    execute: Flags.boolean({ summary: 'act on the plan' }),
+    run: { ...runFlag.run, summary: 'id of the plan to act on; default the newest', dependsOn: ['execute'] },
     yes: Flags.boolean({ summary: 'do not ask', dependsOn: ['execute'] }),
-    'still-for': durationFlag({ summary: 'how long no log end may move; at least 1s', default: 10_000 }),
-    'readers-within': durationFlag({ summary: 'how long live readers get to read all', default: 30_000 }),
-    ...mentionFlag,
-    ...gitFlag,
+    soak: Flags.boolean({ summary: 'stay after the switch: copy back, and watch', dependsOn: ['execute'] }),
   }
 
   async run(): Promise<void> {
     const { flags } = await this.parse(CutoverCommand)
-    const { topics, exclude, groups, name, discovery } = flags
+    const { topics, exclude, groups, name, discovery, execute, soak, yes } = flags
     const options = {
       ...{ topics, exclude, groups, name, discovery },
+      ...fenceOptions(flags),
       from: this.cluster(flags.from),
       to: this.cluster(flags.to),
       stateDir: this.stateDirectory,
-      stillForMs: flags['still-for'],
       readersWithinMs: flags['readers-within'],
       acceptMentions: flags['accept-mention'],
       git: flags.git,
       followSymlinks: flags['follow-symlinks'],
+      ...{ env: this.env, watchdog: this.own('cutover', 'watchdog'), toolVersion: this.config.version },
     }
-    if (!flags.execute) {
+    if (!execute) {
       await this.show(async during => {
         await using cutover = await Cutover.open({ ...options, ...during })
         return await cutover.plan()
@@ -85,16 +68,15 @@ export default class CutoverCommand extends BaseCommand {
     }
     await this.show(async during => {
       await using cutover = await Cutover.open({ ...options, ...during })
-      return await cutover.execute({
-        agreed: flags.yes ? undefined : await this.#agree(await cutover.plan()),
-      })
+      const run = yes ? flags.run : (flags.run ?? (await this.#agree(await cutover.plan())))
+      return await cutover.execute({ run, soak })
     }, view)
   }
 
-  async #agree(plan: CutoverPlan): Promise<CutoverPlan> {
+  async #agree(plan: CutoverPlan): Promise<string | undefined> {
     process.stderr.write(`${plan.discovery.diff}${cutoverPlanText(plan)}\n`)
-    const ask = `Are the writers stopped, and shall clients move to '${plan.to.name}'?`
-    if (await this.confirm({ ask, expect: plan.to.name, flag: '--yes' })) return plan
+    const ask = `Shall the clients move to '${plan.to.name}' (and have you stopped the writers, if no hook does)?`
+    if (await this.confirm({ ask, expect: plan.to.name, flag: '--yes' })) return plan.document?.run
     throw new KmigError('NEEDS_CONSENT', 'it was not agreed to; nothing was changed')
   }
 }

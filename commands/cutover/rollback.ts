@@ -1,7 +1,16 @@
-import { BaseCommand, envelope, Flags, gitFlag, type View } from '../../src/cli/index.ts'
+import {
+  BaseCommand,
+  durationFlag,
+  envelope,
+  gitFlag,
+  hookFlags,
+  runFlag,
+  type View,
+} from '../../src/cli/index.ts'
 import {
   type CutoverEvent,
   cutoverEventText,
+  cutoverProgressOf,
   type RollbackReport,
   rollbackShape,
   rollbackText,
@@ -11,28 +20,35 @@ import {
 const view: View<CutoverEvent, RollbackReport> = {
   schema: envelope(rollbackShape),
   say: cutoverEventText,
+  move: cutoverProgressOf,
   human: rollbackText,
 }
 
 export default class CutoverRollback extends BaseCommand {
-  static override summary =
-    'go back: restore the discovery files, as long as nobody has written to the new cluster'
+  static override summary = 'go back: clients, group offsets, and what was written to the new cluster since'
   static override description =
-    'Refuses (exit 7) once anybody but kmig has written to the new cluster. Restores the files byte for byte; where others edited a file since, only what kmig wrote is taken out. Clusters and files are those of the run.'
+    'As long as nobody but kmig has written to the new cluster, the files are restored at once. After that its writers are kept off (or you stop them), that is proved, what they wrote is copied back, then the files are restored, byte for byte; where others edited a file since, only what kmig wrote is taken out. A way back that would lose records is refused (exit 7). Clusters and files are those of the run.'
   static override examples = [
     '<%= config.bin %> cutover rollback',
     '<%= config.bin %> cutover rollback --run <id> --git',
   ]
   static override flags = {
-    run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
+    ...runFlag,
+    ...hookFlags,
+    'still-for': durationFlag({ summary: 'how long no log end may move; default as in the plan' }),
     ...gitFlag,
   }
 
   async run(): Promise<RollbackReport> {
     const { flags } = await this.parse(CutoverRollback)
-    const { run, git } = flags
-    const stateDir = this.stateDirectory
-    const access = (name: string) => this.cluster(name)
-    return await this.show(during => takeBack({ stateDir, run, git, access, ...during }), view)
+    const { run, git, hooks } = flags
+    const options = {
+      ...{ run, git, hooks, stateDir: this.stateDirectory, env: this.env },
+      hookTimeoutMs: flags['hook-timeout'],
+      stillForMs: flags['still-for'],
+      watchdog: this.own('cutover', 'watchdog'),
+      access: (name: string) => this.cluster(name),
+    }
+    return await this.show(during => takeBack({ ...options, ...during }), view)
   }
 }

@@ -85,6 +85,16 @@ export abstract class BaseCommand extends Command {
     return process.env
   }
 
+  /** A command line of kmig itself, for a process that outlives this one: same state, same configuration. */
+  protected own(...words: string[]): string[] {
+    const { 'state-dir': state, config } = this.#flags
+    return [
+      ...[process.execPath, process.argv[1] ?? '', ...words],
+      ...(state === undefined ? [] : ['--state-dir', state]),
+      ...(config === undefined ? [] : ['--config', config]),
+    ]
+  }
+
   protected async confirm(question: Omit<Question, 'signal'>): Promise<boolean> {
     return await confirm({ ...question, signal: this.signal })
   }

@@ -1,81 +1,55 @@
-import { join } from 'node:path'
-import {
-  commitWrite,
-  gitProblems,
-  type Plan,
-  planEdits,
-  readDirectory,
-  yamlDirectory,
-} from '../discovery/index.ts'
-import { type ClusterAddress, partitionOf } from '../kafka/index.ts'
-import {
-  bug,
-  type During,
-  formatHostPort,
-  KmigError,
-  LockFile,
-  onAbort,
-  writeFileAtomic,
-} from '../kit/index.ts'
+import { resolve } from 'node:path'
+import { gitProblems, type Plan, planEdits, readDirectory } from '../discovery/index.ts'
+import { type During, formatHostPort, KmigError, LockFile, onAbort } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
-import type { CutoverEvent } from './events.ts'
-import { execute, settle } from './execute.ts'
+import { makeDocument, refuseExpired, writeDocument } from './document.ts'
+import { driverFor } from './fences.ts'
+import { findHooks } from './hooks.ts'
 import { whatStays } from './left-behind.ts'
-import { livePorts } from './live.ts'
-import { logEnds, type Where } from './log-ends.ts'
+import { lockOf } from './locks.ts'
+import { type CutoverOptions, type CutoverSide, strategyOf } from './options.ts'
 import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
-import type { Ports } from './ports.ts'
-import { type CutoverReport, makeReport } from './report.ts'
-import { listRuns, Run, type RunRecord, type RunSide, type RunSubject } from './run-directory.ts'
-import { isEnd, type StateName } from './states.ts'
-import { LEAST_WINDOW_MS } from './still.ts'
+import type { PlanDocument } from './plan-document.ts'
+import { namedPlan, waitingPlan } from './plans.ts'
+import type { CutoverReport } from './report.ts'
+import {
+  directoryOf,
+  listRuns,
+  newId,
+  type RunRecord,
+  type RunSide,
+  type RunSubject,
+} from './run-directory.ts'
+import { runSession } from './run-session.ts'
+import { differenceOf, lookAt } from './seen.ts'
+import { isEnd, isSwitched } from './states.ts'
 
-export type CutoverSide = ClusterAddress & { zookeeper?: string | undefined }
+export type { CutoverOptions, CutoverSide } from './options.ts'
 
-export type CutoverOptions = During<CutoverEvent> & {
-  from: CutoverSide
-  /** Its bootstrap is what `broker_list` gets; its zookeeper, if given, what `zookeeper` gets. */
-  to: CutoverSide
-  /** Directory of discovery files. */
-  discovery: string
-  stateDir: string
-  /** As of the mirror. */
-  name?: string | undefined
-  topics?: readonly string[] | undefined
-  exclude?: readonly string[] | undefined
-  groups?: readonly string[] | undefined
-  /** How long log ends of the old cluster must stand still, ms; at least 1000, default 10000. */
-  stillForMs?: number | undefined
-  /** How long live readers of the old cluster get to read to the end, ms; default 30000. */
-  readersWithinMs?: number | undefined
-  /** Files that may name hosts of the old cluster outside of the entries that move. */
-  acceptMentions?: readonly string[] | undefined
-  /** Commits the files that were written, and no others. */
-  git?: boolean | undefined
-  /** As of `readDirectory`. */
-  followSymlinks?: boolean | undefined
+export type ExecuteHow = {
+  /** The plan to act on; default the newest that waits for it, else one made now. */
+  run?: string | undefined
+  /** Goes on after the switch: copies back, and watches, until the signal or another command ends it. */
+  soak?: boolean | undefined
 }
 
-/** Both clusters and the files, looked at; `open` and `plan` change nothing. Source: CUTOVER.md, first cut. */
+/** Both clusters and the files, looked at; `open` changes nothing. Source: CUTOVER.md. */
 export class Cutover implements AsyncDisposable {
   readonly mirror: Mirror
-  readonly #options: CutoverOptions
+  readonly options: CutoverOptions
+  readonly strategy: PlanDocument['strategy']
   readonly #life: AbortController
   private constructor(options: CutoverOptions, mirror: Mirror, life: AbortController) {
-    this.#options = options
+    this.options = options
     this.mirror = mirror
+    this.strategy = strategyOf(options)
     this.#life = life
   }
 
   /** Throws what reading the files, or reaching the clusters, throws; the files come first, as they need no server. */
   static async open(options: CutoverOptions): Promise<Cutover> {
-    const { stillForMs = LEAST_WINDOW_MS, signal, on } = options
-    if (stillForMs < LEAST_WINDOW_MS) {
-      throw new KmigError(
-        'USAGE',
-        `log ends that stand still for ${stillForMs} ms prove nothing: ${LEAST_WINDOW_MS} ms is the least`,
-      )
-    }
+    const { signal, on } = options
+    strategyOf(options)
     await readDirectory(options.discovery, { signal, followSymlinks: options.followSymlinks })
     const life = new AbortController()
     using _ = onAbort(signal, reason => life.abort(reason))
@@ -89,31 +63,75 @@ export class Cutover implements AsyncDisposable {
     return new Cutover(options, mirror, life)
   }
 
-  /** What would be done. Throws DISCOVERY_EMPTY, DISCOVERY_INVALID, DISCOVERY_NO_MATCH. */
+  /** Ends with the mirror, not with the operator's signal: putting back needs it. */
+  get life(): AbortSignal {
+    return this.#life.signal
+  }
+  get #during(): During {
+    return { signal: this.#life.signal }
+  }
+
+  /**
+   * What would be done, and writes it down as a plan that `execute` acts on; nothing else is changed. Throws
+   * DISCOVERY_EMPTY, DISCOVERY_INVALID, DISCOVERY_NO_MATCH.
+   */
   async plan(): Promise<CutoverPlan> {
-    return await this.#planOf(await this.#files(), this.#unfinished())
+    const run = this.unfinished()
+    const files = await this.files()
+    const plan = await this.#planOf(files, run)
+    if (run || plan.blockers.length > 0) return plan
+    const document = await this.#document(plan, files)
+    const directory = await directoryOf(this.options.stateDir, document.run)
+    await writeDocument(directory, document)
+    return { ...plan, document: { run: document.run, path: directory, hash: document.hash } }
   }
 
   async #planOf(files: Plan, run: RunRecord | undefined): Promise<CutoverPlan> {
-    const { stillForMs = 10_000, acceptMentions = [] } = this.#options
+    const { acceptMentions = [], groups, hooks } = this.options
     const unfinished = run && { run: run.id, at: run.last?.at ?? 'planned' }
     const { plan: mirror, source } = this.mirror
-    const leftBehind = await whatStays(source, {
-      mirror,
-      groups: this.#options.groups,
-      signal: this.#life.signal,
+    const leftBehind = await whatStays(source, { mirror, groups, ...this.#during })
+    const paths = files.files.map(({ path }) => path)
+    const git = this.options.git ? await gitProblems(files.root, paths) : []
+    return makePlan({
+      ...{ mirror, files, leftBehind, acceptMentions, git, unfinished },
+      strategy: this.strategy,
+      hooks: findHooks(hooks),
+      fence: await this.#fenceProblems(),
     })
-    const git = this.#options.git
-      ? await gitProblems(
-          files.root,
-          files.files.map(({ path }) => path),
-        )
-      : []
-    return makePlan({ mirror, files, leftBehind, stillForMs, acceptMentions, git, unfinished })
   }
 
-  async #files(): Promise<Plan> {
-    const { discovery, from, to, followSymlinks, signal } = this.#options
+  async #fenceProblems() {
+    const { source: cluster, plan } = this.mirror
+    const { acceptRisks: accepted = [], hooks } = this.options
+    const names = findHooks(hooks).map(({ name }) => name)
+    const has = { has: (name: string) => names.some(each => each === name), run: async () => undefined }
+    const topics = plan.topics.map(({ topic }) => topic)
+    const how = { side: 'old' as const, cluster, hooks: has, topics, accepted, ...this.#during }
+    const { driver, seal } = this.strategy
+    const fence = await driverFor(driver, how).probe()
+    return seal ? [...fence, ...(await driverFor(seal, { ...how, as: 'seal' }).probe())] : fence
+  }
+
+  async #document(plan: CutoverPlan, files: Plan): Promise<PlanDocument> {
+    const { hooks, acceptMentions = [], acceptRisks = [], toolVersion = '' } = this.options
+    const subject = this.subject(files.root)
+    return makeDocument({
+      ...{ toolVersion, plan, files, subject },
+      run: newId(),
+      nowMs: Date.now(),
+      mirror: this.mirror,
+      seen: await lookAt(this.mirror.source, { ...subject, ...this.#during }),
+      hooks: findHooks(hooks),
+      hooksDirectory: hooks === undefined ? null : resolve(hooks),
+      strategy: this.strategy,
+      accepted: [...acceptMentions.map(path => `mention:${path}`), ...acceptRisks],
+    })
+  }
+
+  /** The edits that the files need as they are now. */
+  async files(): Promise<Plan> {
+    const { discovery, from, to, followSymlinks, signal } = this.options
     const advertised = [...this.mirror.source.brokers.values()]
     const old = [...from.bootstrap, ...advertised].map(formatHostPort)
     return await planEdits(await readDirectory(discovery, { signal, followSymlinks }), {
@@ -123,61 +141,92 @@ export class Cutover implements AsyncDisposable {
     })
   }
 
-  #runs(): RunRecord[] {
+  /** What is no longer as a plan found it. */
+  async drift({ seen, files, hooks, subject }: PlanDocument): Promise<string[]> {
+    const now = await lookAt(this.mirror.source, { ...subject, ...this.#during })
+    const fresh = new Map((await this.files()).files.map(file => [file.path, file]))
+    const known = new Map(files.map(file => [file.path, file]))
+    const paths = [...new Set([...fresh.keys(), ...known.keys()])]
+    const changed = paths.filter(
+      path =>
+        fresh.get(path)?.shaBefore !== known.get(path)?.shaBefore ||
+        fresh.get(path)?.shaAfter !== known.get(path)?.shaAfter,
+    )
+    const hookNow = JSON.stringify(findHooks(this.options.hooks))
+    return [
+      ...differenceOf(seen, now),
+      ...changed.map(path => `discovery file ${path} changed since the plan was shown`),
+      ...(hookNow === JSON.stringify(hooks) ? [] : ['hooks changed']),
+    ]
+  }
+
+  runs(): RunRecord[] {
     const { source, target, name } = this.mirror
-    return listRuns(this.#options.stateDir).filter(
+    return listRuns(this.options.stateDir).filter(
       ({ header: { from, to, mirror } }) =>
         from.clusterId === source.clusterId && to.clusterId === target.clusterId && mirror === name,
     )
   }
-  #unfinished(): RunRecord | undefined {
-    const last = this.#runs().at(-1)
-    return last && !(last.last && isEnd(last.last)) ? last : undefined
+  /** A run that has yet to come to its switch, or was on its way back. */
+  unfinished(): RunRecord | undefined {
+    const last = this.runs().at(-1)
+    const over = last?.last && (isEnd(last.last) || (isSwitched(last.last) && last.last.at !== 'opening'))
+    return over ? undefined : last
   }
 
   /**
-   * Cuts over, or goes on with a run that was killed. `agreed`: the plan that the operator saw; files that differ from it
-   * stop the run before it begins. Done already: changes nothing. Errors put everything back (see `execute`).
+   * Cuts over, or goes on with a run that was killed. Acts on the plan that the operator saw: what differs from it stops
+   * the run while nothing is written. Done already: changes nothing. Errors put everything back (see `execute`).
    */
-  async execute({ agreed }: { agreed?: CutoverPlan | undefined } = {}): Promise<CutoverReport> {
-    const { stateDir, stillForMs = 10_000, readersWithinMs = 30_000, signal, on } = this.#options
-    await using _ = await LockFile.take(
-      lockOf(stateDir, this.mirror),
-      `cutover of mirror ${this.mirror.name}`,
-    )
-    const found = this.#unfinished()
-    if (found) await this.#refuseOther(found)
-    if (found)
-      await settle(found.last, yamlDirectory(this.#options.discovery, { journalDir: found.directory }))
-    const files = await this.#files()
-    const plan = await this.#planOf(files, found)
-    refuseBlocked(plan)
-    if (!found) {
-      refuseChanged(plan, agreed)
-      const done = this.#runs().at(-1)
-      if (done?.last?.at === 'switched' && files.files.length === 0)
-        return await this.#report(done, { already: true })
+  async execute(how: ExecuteHow = {}): Promise<CutoverReport> {
+    const { stateDir } = this.options
+    const lock = lockOf(stateDir, this.mirror)
+    await using _ = await LockFile.take(lock, `cutover of mirror ${this.mirror.name}`)
+    const found = this.unfinished()
+    const during = { cutover: this, lock, how }
+    if (found) {
+      await this.#refuseOther(found)
+      return await runSession({ ...during, found })
     }
-    await using run = await Run.begin(stateDir, this.#subject(files.root), found)
-    const ports = this.#ports(run)
-    const log = { id: run.header.id, last: run.last, append: run.append.bind(run) }
-    const made = { root: files.root, files: files.files }
-    await execute({ run: log, ports, plan: made, stillForMs, readersWithinMs, signal, on })
-    const { header, directory, states } = run
-    return await this.#report(
-      { id: header.id, header, directory, states, last: run.last },
-      { already: false },
-    )
+    const files = await this.files()
+    const done = this.runs().at(-1)
+    if (done && (isSwitched(done.last) || done.last?.at === 'complete') && files.files.length === 0)
+      return await runSession({ ...during, found: done })
+    return await runSession({ ...during, document: await this.#planned(files, how) })
+  }
+
+  /** The plan to act on, whether it was looked at or is made now. */
+  async #planned(files: Plan, { run }: ExecuteHow): Promise<PlanDocument> {
+    const { stateDir } = this.options
+    const wanted = { subject: this.subject(files.root), strategy: this.strategy }
+    const waiting =
+      run === undefined
+        ? waitingPlan(stateDir, wanted, Date.now())
+        : namedPlan(stateDir, run, wanted, Date.now())
+    const plan = await this.#planOf(files, undefined)
+    refuseBlocked(plan)
+    if (waiting) {
+      refuseExpired(waiting, Date.now())
+      return waiting
+    }
+    const document = await this.#document(plan, files)
+    await writeDocument(await directoryOf(stateDir, document.run), document)
+    return document
   }
 
   /** A run that has begun to write can only go on with the same files, and in the same direction. */
   async #refuseOther({ id, header, last }: RunRecord): Promise<void> {
-    if (last?.at === 'rolling-back') {
+    if (last?.at === 'rolling-back' || last?.at.startsWith('back-')) {
       throw new KmigError('PREFLIGHT', `run ${id} was going back when it was killed`, {
         try: [`kmig cutover rollback --run ${id}`],
       })
     }
-    const { discovery, followSymlinks, signal } = this.#options
+    if (last?.at === 'completing') {
+      throw new KmigError('PREFLIGHT', `run ${id} was being completed when it was killed`, {
+        try: [`kmig cutover complete --run ${id}`],
+      })
+    }
+    const { discovery, followSymlinks, signal } = this.options
     const { root } = await readDirectory(discovery, { signal, followSymlinks })
     if (root === header.discovery || !(last && WRITING.has(last.at))) return
     throw new KmigError('PREFLIGHT', `run ${id} was killed while it wrote files in ${header.discovery}`, {
@@ -188,8 +237,8 @@ export class Cutover implements AsyncDisposable {
     })
   }
 
-  #subject(root: string): RunSubject {
-    const { from, to, topics = [], exclude = [], groups = [] } = this.#options
+  subject(root: string): RunSubject {
+    const { from, to, topics = [], exclude = [], groups = [] } = this.options
     const { source, target, name } = this.mirror
     const side = ({ name, bootstrap, zookeeper, security }: CutoverSide, clusterId: string): RunSide => ({
       ...{ name, clusterId, zookeeper, protocol: security?.protocol },
@@ -204,54 +253,10 @@ export class Cutover implements AsyncDisposable {
     }
   }
 
-  #ports(run: Run): Ports {
-    const { signal, groups, discovery } = this.#options
-    const { mirror } = this
-    const wheres = (): Where[] =>
-      mirror.plan.topics.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition }) => ({ topic, partition })),
-      )
-    return livePorts({
-      ...{ mirror, groups, discovery, signal, wheres },
-      life: this.#life.signal,
-      run: { id: run.header.id, directory: run.directory },
-    })
-  }
-
-  async #report(run: RunRecord, { already }: { already: boolean }): Promise<CutoverReport> {
-    if (run.last?.at !== 'switched') throw bug(`run ${run.id} ended as ${run.last?.at}`)
-    const wheres = Object.keys(run.last.cut).map(partitionOf)
-    const { mirror } = this
-    // After the switch, and again at each later start, so that a kill in between is made good.
-    const commit = this.#options.git
-      ? await commitWrite(run.directory, { run: run.id, what: `kmig: cutover to ${run.header.to.name}` })
-      : undefined
-    const during = { signal: this.#life.signal }
-    const [old, next] = [
-      await logEnds(mirror.source, wheres, during),
-      await logEnds(mirror.target, wheres, during),
-    ]
-    const { header, directory, states } = run
-    const report = makeReport({ header, directory, states, already, old, next, commit })
-    if (!already)
-      await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
-    return report
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     await this.mirror[Symbol.asyncDispose]()
     this.#life.abort()
   }
 }
 
-export const lockOf = (stateDir: string, { target, name }: Pick<Mirror, 'target' | 'name'>): string =>
-  join(stateDir, 'locks', `${target.clusterId}.${name}.cutover.lock`)
-
-const WRITING: ReadonlySet<StateName> = new Set(['switching', 'files-written', 'aborting'])
-
-const refuseChanged = (plan: CutoverPlan, agreed: CutoverPlan | undefined): void => {
-  if (!agreed || plan.discovery.diff === agreed.discovery.diff) return
-  throw new KmigError('DISCOVERY_CONFLICT', 'the discovery files changed since the plan was shown', {
-    try: ['look at the new plan: run the same command again'],
-  })
-}
+const WRITING: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening', 'aborting'])

@@ -1,7 +1,18 @@
 import { type During, EXIT, isKmigError, KmigError, messageOf } from '../kit/index.ts'
+import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
+import type { FencePlan } from './fence-port.ts'
+import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
-import { type FilesPlan, isEnd, type State, type StateName } from './states.ts'
+import {
+  type FenceState,
+  type FilesPlan,
+  isEnd,
+  type State,
+  type StateName,
+  type Undo,
+  undoOf,
+} from './states.ts'
 import { step } from './steps.ts'
 
 /** The journal of a run, as the machine needs it. */
@@ -16,24 +27,25 @@ export type ExecuteOptions = During<CutoverEvent> & {
   ports: Ports
   /** Made after what a crash left in the files was settled. */
   plan: FilesPlan
-  /** How long log ends must stand still, ms. */
-  stillForMs: number
+  /** How long log ends must stand still, ms; default by what the fence proves of itself. */
+  stillForMs?: number | undefined
   /** How long live readers of the old cluster get to read up to the cut, ms. */
   readersWithinMs: number
+  /** How long a fence may stand that can be released, as a budget. */
+  budget(fence: FenceState): Budget
 }
 
 /**
- * Drives a run to its end, journaling each state before the next step begins. After a crash the same call goes on.
+ * Drives a run up to `switched`, journaling each state before the next step begins. After a crash the same call goes on.
  * What fails before the files are written puts everything back and is thrown, with exit 9 unless loss is at stake.
  */
 export const execute = async (options: ExecuteOptions): Promise<State> => {
-  let now = resumed(options)
+  let now = await resumed(options)
   await enter(now, options)
-  while (!isEnd(now)) {
+  while (!isEnd(now) && !AFTER.has(now.at)) {
     const from: State = now
     try {
-      if (!COMMITTED.has(from.at)) options.signal.throwIfAborted()
-      now = await step(from, options)
+      now = await limited(from, options)
     } catch (e) {
       throw await aborted(from, e, options)
     }
@@ -42,56 +54,60 @@ export const execute = async (options: ExecuteOptions): Promise<State> => {
   return now
 }
 
-/**
- * What a crash left in the files is finished, or taken back, before anybody plans anew: a switch that was fully staged
- * is finished, one that was being put back is put back.
- */
-export const settle = async (last: State | undefined, discovery: Ports['discovery']): Promise<void> => {
-  if (last?.at === 'aborting') await discovery.revert()
-  else await discovery.recover()
-}
-
+/** States that others drive. */
+const AFTER: ReadonlySet<StateName> = new Set(['switched', 'target-live', 'soaking', 'completing'])
 /** From here on a failure is made good by going on, not by going back. */
-const COMMITTED: ReadonlySet<StateName> = new Set(['files-written'])
-/** What clients see, or a mirror finds, may have been changed. */
-const TOUCHED: ReadonlySet<StateName> = new Set([
-  'offsets-set',
-  'configs-released',
-  'switching',
-  'files-written',
-])
+const COMMITTED: ReadonlySet<StateName> = new Set(['files-written', 'opening'])
 /** Nothing of the cutover proper had begun: the error keeps its own exit code. */
-const PREPARING: ReadonlySet<StateName> = new Set(['planned', 'mirroring'])
+const PREPARING: ReadonlySet<StateName> = new Set(['planned', 'mirroring', 'caught-up', 'verified', 'armed'])
 
 const enter = async (state: State, { run, ports, on }: ExecuteOptions): Promise<void> => {
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })
 }
 
+/** A step, no longer than the operator wants, and than writers may stand still. */
+const limited = async (from: State, options: ExecuteOptions): Promise<State> => {
+  if (COMMITTED.has(from.at) || from.at === 'switching') return await step(from, options)
+  const { fence } = undoOf(from)
+  return await inTime({ at: from.at, fence, ...options }, signal => step(from, { ...options, signal }))
+}
+
 /**
- * Where to go on. Proofs expire with the process that made them, so everything before the switch starts over. A switch
- * whose files are all written goes on from there; the plan, made after recovery, tells by having nothing left to do.
+ * What a crash left in the files is finished, or taken back, before anybody plans anew: a switch that was fully staged
+ * is finished, one that was being put back is put back, and so is what else an abort had begun to undo.
  */
-const resumed = ({ run, plan }: ExecuteOptions): State => {
+export const settle = async (last: State | undefined, ports: Ports): Promise<void> => {
+  if (last?.at !== 'aborting') {
+    await ports.discovery.recover()
+    return
+  }
+  await ports.discovery.revert()
+  await release(last.undo, ports)
+}
+
+/**
+ * Where to go on. Proofs expire with the process that made them, so everything before the switch starts over; a fence
+ * that stands keeps its clock. A switch whose files are all written goes on from there; the plan, made after recovery,
+ * tells by having nothing left to do.
+ */
+const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => {
   const { last } = run
-  if (last?.at === 'files-written') return last
+  if (last?.at === 'opening') return { ...last, at: 'files-written' } // what it looked at is old
+  if (last && (COMMITTED.has(last.at) || AFTER.has(last.at))) return last
   if (last?.at === 'switching' && plan.files.length === 0) return { ...last, at: 'files-written' }
+  const fence = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last).fence : undefined
+  if (!fence || (await ports.record.decided(fence)) !== 'release')
+    return { at: 'planned', plan, ...(fence && { fence }) }
+  await ports.fences.of(fence.plan).release(fence.plan) // the watchdog did, or meant to
   return { at: 'planned', plan }
 }
 
 /** Puts back what was changed, and tells the error as what ended the cutover. */
 const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promise<unknown> => {
   if (COMMITTED.has(from.at) && !isKmigError(e, 'STILL_WRITTEN')) return goOn(e)
-  const { ports } = options
-  const why = { plan: from.plan, why: messageOf(e), code: isKmigError(e) ? e.code : 'BUG' }
   try {
-    if (TOUCHED.has(from.at)) {
-      await enter({ at: 'aborting', ...why }, options)
-      await ports.discovery.revert()
-      await ports.mirror.hold()
-      await ports.mirror.mark(null)
-    }
-    await enter({ at: 'aborted', ...why }, options)
+    await putBack(from, e, options)
   } catch (second) {
     const what = `${messageOf(e)}; putting back failed too: ${messageOf(second)}`
     return new KmigError('PARTIAL', what, {
@@ -99,13 +115,45 @@ const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promis
       cause: e,
     })
   }
-  if (!isKmigError(e) || PREPARING.has(from.at)) return e
+  if (!isKmigError(e) || (PREPARING.has(from.at) && !undoOf(from).fence)) return e
   const exit = e.exit === EXIT.loss ? EXIT.loss : EXIT.aborted
   return new KmigError(e.code, `${e.message}; the old world is as it was`, {
     try: e.suggestions,
     exit,
     cause: e.cause,
   })
+}
+
+/** Everything that this run has changed for clients goes back: files first, writers last. */
+export const putBack = async (
+  from: State,
+  e: unknown,
+  { run, ports, on }: Pick<ExecuteOptions, 'run' | 'ports' | 'on'>,
+): Promise<void> => {
+  const record = async (state: State) => {
+    await run.append(state, ports.clock.wall())
+    on?.({ kind: 'state', run: run.id, state })
+  }
+  const why = { plan: from.plan, why: messageOf(e), code: isKmigError(e) ? e.code : 'BUG' }
+  const undo = undoOf(from)
+  const touched = TOUCHED.has(from.at)
+  if (touched || undo.fence) await record({ at: 'aborting', ...why, undo })
+  if (touched) {
+    await ports.discovery.revert()
+    await ports.mirror.hold()
+    await ports.mirror.mark(null)
+  }
+  await release(undo, ports)
+  await record({ at: 'aborted', ...why })
+}
+
+/** What clients see, or a mirror finds, may have been changed. */
+const TOUCHED: ReadonlySet<StateName> = new Set(['switching', 'files-written', 'opening', 'switched'])
+
+/** Gives the old cluster back to its writers: the seal first, then the fence. */
+export const release = async (undo: Undo | undefined, ports: Ports): Promise<void> => {
+  const plans = [undo?.seal, undo?.fence?.plan].filter((plan): plan is FencePlan => plan !== undefined)
+  for (const plan of plans) await ports.fences.of(plan).release(plan)
 }
 
 const goOn = (e: unknown): unknown =>

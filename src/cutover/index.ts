@@ -8,18 +8,6 @@ export {
   doctorText,
 } from './doctor/index.ts'
 export type { CutoverEvent } from './events.ts'
-export { driverNamed } from './fences/index.ts'
-export type { CutoverPlan } from './plan.ts'
-export type { CutoverReport } from './report.ts'
-export { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape } from './shapes.ts'
-export type { State, StateName } from './states.ts'
-export { cutoverStatus, type StatusReport } from './status.ts'
-export { type RollbackReport, type TakeBackOptions, takeBack } from './take-back.ts'
-export {
-  cutoverEventText,
-  cutoverPlanText,
-  cutoverProgressOf,
-  cutoverReportText,
-  rollbackText,
-  statusText,
-} from './text.ts'
+export { DRIVERS, type DriverName } from './fence-port.ts'
+export { driverNamed, PRODUCER_ERRORS } from './fences/index.ts'
+export { fenceOptions } from './from-flags.ts'

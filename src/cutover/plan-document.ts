@@ -1,5 +1,7 @@
 import type { FileChange } from '../discovery/index.ts'
 import type { DriverName } from './fence-port.ts'
+import type { RunSubject } from './run-directory.ts'
+import type { Seen } from './seen.ts'
 
 /** One thing that the run does, how it is seen to be done, and what takes it back. */
 export type PlannedAction = { id: string; effect: string; proof: string; inverse: string }
@@ -20,9 +22,8 @@ export type PlannedSide = {
   name: string
   clusterId: string
   bootstrap: readonly string[]
-  /** Version as its brokers tell it by their APIs; '' where they don't. */
-  version: string
-  brokers: number
+  /** `host:port` of each. */
+  brokers: readonly string[]
 }
 
 /**
@@ -35,6 +36,8 @@ export type PlanDocument = {
   toolVersion: string
   madeAt: string
   expiresAt: string
+  /** What the run is of, as its flags said. */
+  subject: RunSubject
   from: PlannedSide
   to: PlannedSide
   mirror: string
@@ -50,16 +53,23 @@ export type PlanDocument = {
   changes: readonly PlannedChange[]
   files: readonly FileChange[]
   hooks: readonly { name: string; sha256: string }[]
+  /** Directory of the hooks, absolute. */
+  hooksDirectory: string | null
   strategy: {
     driver: DriverName
-    windowMs: number
+    /** null: as the fence allows, 10 s or 1 s. */
+    windowMs: number | null
     maxFenceMs: number | null
     readersWithinMs: number
     git: boolean
     check: boolean
+    /** How the old cluster is kept sealed after the switch, where the fence itself can't stay. */
+    seal: DriverName | null
   }
   /** What the operator accepted, by id: `mention:<path>`, `fence:<problem>`, ... */
   accepted: readonly string[]
   actions: readonly PlannedAction[]
+  /** What all this rests on: `--execute` stops when it has changed. */
+  seen: Seen
   hash: string
 }

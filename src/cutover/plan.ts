@@ -1,7 +1,10 @@
 import type { Finding, Mention, Plan, PlannedEntry } from '../discovery/index.ts'
-import { KmigError, plural } from '../kit/index.ts'
+import { KmigError } from '../kit/index.ts'
 import type { MirrorPlan } from '../mirror/index.ts'
+import type { FenceProblem } from './fence-port.ts'
 import type { LeftBehind } from './left-behind.ts'
+import type { PlanDocument, PlannedAction } from './plan-document.ts'
+import { actionsOf } from './planned-actions.ts'
 
 export type PlannedTopic = {
   topic: string
@@ -29,21 +32,26 @@ export type CutoverPlan = {
   }
   /** Topics and groups of the old cluster that stay there, though its clients leave. */
   leftBehind: LeftBehind
-  /** What will be done, one line each. */
-  actions: string[]
+  /** What will be done, in order. */
+  actions: PlannedAction[]
   /** What keeps `--execute` from starting. */
   blockers: string[]
   /** The cutover that has ended this mirror already. */
   cutover: { run: string; at: string } | undefined
   /** A run that was killed; `--execute` goes on with it. */
   unfinished: { run: string; at: string } | undefined
+  /** Where `--execute` finds this plan; undefined while a run goes on. */
+  document: { run: string; path: string; hash: string } | undefined
 }
 
 export type PlanInput = {
   mirror: MirrorPlan
   files: Plan
   leftBehind: LeftBehind
-  stillForMs: number
+  strategy: PlanDocument['strategy']
+  hooks: PlanDocument['hooks']
+  /** What stands in the way of the fence. */
+  fence: readonly FenceProblem[]
   /** Files whose mentions of the old cluster the operator has seen and accepts. */
   acceptMentions: readonly string[]
   /** What keeps git from committing the files alone. */
@@ -55,7 +63,9 @@ export const makePlan = ({
   mirror,
   files,
   leftBehind,
-  stillForMs,
+  strategy,
+  hooks,
+  fence,
   acceptMentions,
   git,
   unfinished,
@@ -69,8 +79,6 @@ export const makePlan = ({
       0n,
     ),
   }))
-  const partitions = topics.reduce((sum, topic) => sum + topic.partitions, 0)
-  const changing = files.entries.filter(entry => entry.is === 'change')
   return {
     from: mirror.source,
     to: mirror.target,
@@ -85,17 +93,17 @@ export const makePlan = ({
       diff: files.diff,
     },
     leftBehind,
-    actions: [
-      `copy what is left of ${plural(partitions, 'partition')} of ${plural(topics.length, 'topic')}, until caught up`,
-      `see that the log ends of '${mirror.source.name}' stand still for ${stillForMs / 1_000} s: nobody writes (you stop the writers)`,
-      'copy up to that cut, and see that the new cluster ends exactly there',
-      'wait for live groups to read to the end, then set all group offsets',
-      'give the topics their own settings (retention, compaction, timestamps) on the new cluster',
-      `rewrite ${plural(files.files.length, 'file')}, for ${changing.map(({ cluster }) => cluster).join(', ') || 'no cluster'}; clients re-read them when they restart`,
+    actions: actionsOf({ mirror, files, strategy, hooks }),
+    blockers: [
+      ...blockersOf(mirror, files, acceptMentions),
+      ...git.map(why => `--git: ${why}`),
+      ...fence
+        .filter(({ severity }) => severity === 'error')
+        .map(({ what, fix }) => `fence ${strategy.driver}: ${what}: ${fix}`),
     ],
-    blockers: [...blockersOf(mirror, files, acceptMentions), ...git.map(why => `--git: ${why}`)],
     cutover: mirror.cutover,
     unfinished,
+    document: undefined,
   }
 }
 

@@ -1,5 +1,8 @@
 import type { DiscoveryStore } from '../discovery/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
+import type { CheckPort } from './check-port.ts'
+import type { FenceDriver, FencePlan, ProofPort } from './fence-port.ts'
+import type { ReversePort } from './reverse-port.ts'
 
 /**
  * Log ends by `topic-partition`. `leo`: what the leader's log holds. `stable`: up to where it is replicated and no
@@ -20,12 +23,16 @@ export type MirrorPort = {
   reached(ends: ReadonlyMap<string, bigint>): Promise<void>
   /** Stops copying; connections stay. */
   stop(): Promise<void>
+  /** Where the new cluster's logs end when nobody but kmig has written: what was sent and acknowledged. */
+  copied(): ReadonlyMap<string, bigint>
   /** Groups with members on the old cluster that have yet to read up to these ends. */
   lagging(ends: ReadonlyMap<string, bigint>): Promise<LaggingGroup[]>
   syncGroups(): Promise<GroupReport>
   /** Commits of the new cluster that are ahead, back to the old one. */
   syncGroupsBack(ends: ReadonlyMap<string, bigint>): Promise<GroupReport>
-  /** Gives topics the settings that clients shall find. */
+  /** What clients need at once when they come: log append times, the right to write. */
+  open(): Promise<void>
+  /** Gives topics all the settings that they had: retention deletes from here on. */
   release(): Promise<void>
   /** Takes them back to what mirroring needs. */
   hold(): Promise<void>
@@ -74,10 +81,47 @@ export type HookPort = {
   run(name: HookName, about: { state: string; side: 'old' | 'new' }): Promise<HookRun | undefined>
 }
 
+/** Whether the run may go on to the fence. */
+export type GatePort = {
+  /** Why it is closed, or undefined. */
+  closed(): Promise<string | undefined>
+}
+
+/** A run's own files, beside its journal. */
+export type RecordPort = {
+  keep(name: string, value: unknown): Promise<void>
+  /**
+   * Who is first decides what becomes of this fence: the runner that it switches, or the watchdog that it is released.
+   * False: the other one was first.
+   */
+  decide(what: 'switch' | 'release', fence: { sinceMs: number }): Promise<boolean>
+  /** What was decided so far. */
+  decided(fence: { sinceMs: number }): Promise<'switch' | 'release' | undefined>
+}
+
 /** The world as a cutover sees it; the same in tests with a made-up one. */
 export type Ports = {
   mirror: MirrorPort
   ends: EndsPort
   discovery: Pick<DiscoveryStore, 'commit' | 'recover' | 'revert'>
   clock: ClockPort
+  hooks: HookPort
+  gate: GatePort
+  record: RecordPort
+  fences: {
+    /** Keeps writers off the old cluster before the cut; on the way back off the new one. */
+    old: FenceDriver
+    next: FenceDriver
+    /** Keeps them off the old one after it, where the fence can not. */
+    seal?: FenceDriver | undefined
+    /** Whoever can take back what a process that has died may have engaged. */
+    of(plan: FencePlan): FenceDriver
+  }
+  proof: { old: ProofPort; next: ProofPort }
+  check?: CheckPort | undefined
+  reverse?: ReversePort | undefined
+  /** What is no longer as the plan found it, in words. */
+  drift(): Promise<readonly string[]>
+  /** Sees to it that the fence is released if this process dies before the switch. */
+  watch?: ((fence: { sinceMs: number }) => Promise<void>) | undefined
 }

@@ -1,10 +1,10 @@
 import type { Committed } from '../discovery/index.ts'
 import { partitionOf } from '../kafka/index.ts'
 import { bug } from '../kit/index.ts'
-import type { StillProof } from './fence-port.ts'
+import type { FenceProof } from './fence-port.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
-import type { GroupsMoved, State, StateName } from './states.ts'
+import { type GroupsMoved, isSwitched, type StateName } from './states.ts'
 
 /** What a cutover did, each field measured or journaled. */
 export type CutoverReport = {
@@ -27,10 +27,10 @@ export type CutoverReport = {
     new: string | undefined
   }[]
   groups: GroupsMoved
-  proof: StillProof
+  proof: FenceProof
   /** When each state began, and how long it took to the next one. */
   timings: { state: StateName; at: string; ms: number }[]
-  /** From the first look at which nobody wrote any more, until the files were written. */
+  /** From the fence, or where kmig engaged none the first look at which nobody wrote any more, until the files were written. */
   pauseMs: number
   stranded: string[]
   /** With `--git`: what was committed now; undefined when nothing was left to commit. */
@@ -57,14 +57,15 @@ export const makeReport = ({
   commit,
 }: ReportInput): CutoverReport => {
   const last = states.at(-1)
-  if (last?.state.at !== 'switched') throw bug(`a report of a run that is ${last?.state.at}`)
-  const { plan, cut, groups, proof, stranded } = last.state
+  const now = last?.state
+  if (!last || (!isSwitched(now) && now?.at !== 'complete')) throw bug(`a report of a run that is ${now?.at}`)
+  const { plan, cut, groups, proof, stranded, fence } = now
   const { id: run, from, to, mirror } = header
   const began = states.findLastIndex(({ state }) => state.at === 'planned')
   const own = states.slice(Math.max(0, began))
   const written = own.find(({ state }) => state.at === 'files-written') ?? last
   return {
-    ...{ run, directory, state: last.state.at, already },
+    ...{ run, directory, state: now.at, already },
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
     mirror,
@@ -79,7 +80,7 @@ export const makeReport = ({
     groups,
     proof,
     timings: timingsOf(own),
-    pauseMs: written.atMs - proof.fromMs,
+    pauseMs: written.atMs - (fence.plan.driver === 'manual' ? proof.fromMs : fence.sinceMs),
     stranded,
     commit,
   }
@@ -91,34 +92,3 @@ export const timingsOf = (states: readonly StateLine[]): CutoverReport['timings'
     at: new Date(atMs).toISOString(),
     ms: Math.max(0, (states[i + 1]?.atMs ?? atMs) - atMs),
   }))
-
-/** The state of a run for people: what it means, and what can be done. */
-export const meaningOf = (state: State | undefined): string => {
-  switch (state?.at) {
-    case undefined:
-      return 'it has not begun'
-    case 'planned':
-    case 'mirroring':
-    case 'caught-up':
-    case 'still':
-    case 'drained':
-    case 'offsets-set':
-    case 'configs-released':
-      return 'no file is written; kmig cutover --execute starts over from here'
-    case 'switching':
-    case 'files-written':
-      return 'files were being written; kmig cutover --execute finishes it, kmig cutover rollback takes it back'
-    case 'switched':
-      return 'the files name the new cluster; kmig cutover rollback is possible until somebody writes there'
-    case 'aborting':
-      return `it failed (${state.why}) and did not finish putting back; run the same command again`
-    case 'aborted':
-      return `it failed and put everything back: ${state.why}`
-    case 'rolling-back':
-      return 'the way back is unfinished; run kmig cutover rollback again'
-    case 'rolled-back':
-      return 'the files are as they were; a new cutover can begin'
-    default:
-      return state satisfies never
-  }
-}

@@ -16,28 +16,24 @@ export type ReverseArmed = {
 export type ReverseLag = { records: bigint; partitions: number; stopped: readonly string[] }
 
 /**
- * The copy from the new cluster back to the old one. `cut`: V by `topic-partition`; the new cluster's end at the cut,
- * image(V), it knows from the forward mirror's state.
+ * The copy from the new cluster back to the old one. Ends are of the new cluster, by `topic-partition`.
  */
 export type ReversePort = {
   /**
    * At the cut, under the fence, before the files are written: fixes where each partition goes on and remembers it on
-   * the old cluster. Writes no record to a moved topic. Doing it again changes nothing; after `disarm` it arms anew.
+   * the old cluster. Writes no record to a moved topic. Doing it again with the same cut changes nothing.
+   * `old`: V; `next`: image(V).
    */
-  arm(cut: ReadonlyMap<string, bigint>): Promise<ReverseArmed>
-  /** Forgets an arming that nothing was copied by: the switch was taken back. */
-  disarm(): Promise<void>
-  /** Sets the lanes going, new -> old; after a crash it goes on. Needs `arm`. */
+  arm(cut: ReadonlyMap<string, { old: bigint; next: bigint }>): Promise<ReverseArmed>
+  /** Sets the lanes going, new -> old; after a crash it goes on. Needs `arm`. Started already: nothing. */
   start(): Promise<void>
   lag(): Promise<ReverseLag>
   /** Resolves when the old cluster holds all up to these ends of the new one; throws what stopped a partition. */
-  reached(ends: ReadonlyMap<string, bigint>): Promise<void>
+  drained(ends: ReadonlyMap<string, bigint>): Promise<void>
+  /** Group offsets, new -> old, exact, once drained to these ends; groups with members on the old one are refused by name. */
+  syncGroups(ends: ReadonlyMap<string, bigint>): Promise<GroupReport>
   /** Stops copying; connections stay. */
   stop(): Promise<void>
-  /** Group offsets, new -> old, exact; groups with members on the old cluster are refused by name. */
-  syncGroups(): Promise<GroupReport>
-  /** The old cluster's ends that `ends` of the new one stand for there. */
-  imageOf(ends: ReadonlyMap<string, bigint>): ReadonlyMap<string, bigint>
-  /** The run was rolled back: the forward mirror of this name can start again at these ends of the new cluster. */
+  /** Lets the forward mirror of this name start again at the drained ends. Once groups and files are back. */
   handBack(ends: ReadonlyMap<string, bigint>): Promise<void>
 }

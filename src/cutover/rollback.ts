@@ -1,22 +1,33 @@
 import type { Written } from '../discovery/index.ts'
 import { type During, KmigError } from '../kit/index.ts'
-import type { CutoverEvent } from './events.ts'
-import type { RunLog } from './execute.ts'
+import { type BackOptions, goBack } from './back.ts'
+import { release } from './execute.ts'
 import type { Ports } from './ports.ts'
-import { type Cut, endsOf, type GroupsMoved, groupsMoved, type Proved, type State } from './states.ts'
+import {
+  type Cut,
+  endsOf,
+  type GroupsMoved,
+  groupsMoved,
+  isBack,
+  isSwitched,
+  type State,
+  type Switched,
+  type SwitchedName,
+  undoOf,
+} from './states.ts'
 import { grownText, leosOf } from './still.ts'
 
 export type RolledBack = { already: boolean; files: Written; groups: GroupsMoved }
-
-export type RollbackOptions = During<CutoverEvent> & { run: RunLog; ports: Ports }
+export type RollbackOptions = BackOptions & During
 
 /**
- * Puts the old world back: refuses with ROLLBACK_REFUSED once anybody but kmig wrote to the new cluster, else gives
- * group offsets back that are ahead there, restores the files byte for byte, and holds the topics for mirroring again.
- * Looks at the new cluster before and after the files: who wrote in between keeps the new world. Doing it again after a
- * crash goes on; on a run that was rolled back it changes nothing.
+ * Puts the old world back. As long as nobody but kmig wrote to the new cluster: group offsets go back that are ahead
+ * there, files byte for byte, topics are held for mirroring again, the old cluster is given back to its writers. Looks at
+ * the new cluster before and after the files. Once somebody wrote there, the way back is by the copy back (`goBack`);
+ * without one: ROLLBACK_REFUSED. Doing it again after a crash goes on; on a run that was rolled back it changes nothing.
  */
-export const rollBack = async ({ run, ports, on }: RollbackOptions): Promise<RolledBack> => {
+export const rollBack = async (options: RollbackOptions): Promise<RolledBack> => {
+  const { run, ports, on } = options
   const { last } = run
   if (last?.at === 'rolled-back') {
     return {
@@ -25,61 +36,76 @@ export const rollBack = async ({ run, ports, on }: RollbackOptions): Promise<Rol
       groups: last.groups,
     }
   }
-  const was = switchedOnce(last)
-  if (!was) throw nothingToTakeBack(run.id, last)
+  if (isBack(last)) return await goBack(last, options)
+  const found = switchedOnce(last)
+  if (!found) throw nothingToTakeBack(run.id, last)
+  const { was, wasAt } = found
   const { cut, plan } = was
   const enter = async (state: State): Promise<void> => {
     await run.append(state, ports.clock.wall())
     on?.({ kind: 'state', run: run.id, state })
   }
-  const refuse = async ({ restored }: { restored: boolean }): Promise<void> => {
-    const refused = await whyNot(ports, cut)
-    if (!refused) return
-    if (restored) {
-      await ports.discovery.commit(plan)
-      await enter({ ...was, at: 'switched' })
+  const written = await writtenOn(ports, was)
+  let files: Written
+  if (!written) {
+    if (last?.at !== 'rolling-back') await enter({ at: 'rolling-back', plan, cut, was, wasAt, free: true })
+    const groups = groupsMoved(await ports.mirror.syncGroupsBack(identical(was)))
+    files = await ports.discovery.revert()
+    if (!(await writtenOn(ports, was))) {
+      await ports.mirror.hold()
+      await ports.mirror.mark(null)
+      await release(undoOf({ at: wasAt, ...was }), ports)
+      await ports.hooks.run('rollback', { state: 'rolling-back', side: 'old' })
+      await enter({ at: 'rolled-back', plan, cut, groups })
+      return { already: false, files, groups }
     }
-    throw refused
   }
-  await refuse({ restored: last?.at === 'rolling-back' })
-  await enter({ at: 'rolling-back', plan, cut, was })
-  const groups = groupsMoved(await ports.mirror.syncGroupsBack(endsOf(cut)))
-  const files = await ports.discovery.revert()
-  await refuse({ restored: true })
-  await ports.mirror.hold()
-  await ports.mirror.mark(null)
-  await enter({ at: 'rolled-back', plan, cut, groups })
-  return { already: false, files, groups }
+  if (!written || last?.at === 'rolling-back') {
+    // Whoever wrote meanwhile keeps the new world: files that were taken back already name it again.
+    await ports.discovery.commit(plan)
+    await enter({ at: wasAt, ...was })
+  }
+  if (!ports.reverse || !was.reverse) throw (await writtenOn(ports, was)) ?? nothingToTakeBack(run.id, last)
+  return await goBack({ at: 'target-live', ...was }, options)
 }
 
+/** Partitions whose offsets are the same on both sides, up to the cut. */
+const identical = ({ cut, next }: Switched): Map<string, bigint> =>
+  new Map([...endsOf(cut)].filter(([where]) => cut[where] === next[where]))
+
 /** What was proved before the files were written, if they were, or may have been. */
-const switchedOnce = (last: State | undefined): (Proved & { stranded: string[] }) | undefined => {
-  switch (last?.at) {
-    case 'switching':
-    case 'files-written':
-      return { plan: last.plan, cut: last.cut, proof: last.proof, groups: last.groups, stranded: [] }
-    case 'switched':
-      return last
-    case 'rolling-back':
-      return last.was
-    default:
-      return undefined
+const switchedOnce = (last: State | undefined): { was: Switched; wasAt: SwitchedName } | undefined => {
+  if (last?.at === 'rolling-back') return last
+  if (last?.at === 'switching' || last?.at === 'files-written') {
+    const { at: _, ...rest } = last
+    return { was: { ...rest, stranded: [] }, wasAt: 'opening' }
   }
+  if (!isSwitched(last)) return undefined
+  const { at: wasAt, ...was } = last
+  return { was, wasAt }
 }
 
 const nothingToTakeBack = (id: string, last: State | undefined): KmigError =>
-  new KmigError(
-    'USAGE',
-    `run ${id} is ${last?.at ?? 'empty'}: it has written no file, so there is nothing to take back`,
-    {
-      try: ['kmig cutover status, then name the run with --run'],
-    },
-  )
+  last?.at === 'complete' || last?.at === 'completing'
+    ? new KmigError(
+        'WRONG_STATE',
+        `run ${id} is ${last.at}: nothing was copied back since, so there is no way back`,
+      )
+    : new KmigError(
+        'USAGE',
+        `run ${id} is ${last?.at ?? 'empty'}: it has written no file, so there is nothing to take back`,
+        {
+          try: [
+            'kmig cutover status, then name the run with --run',
+            'kmig cutover abort ends a run that goes on',
+          ],
+        },
+      )
 
 /** ROLLBACK_REFUSED when a log of the new cluster ends beyond the cut: kmig stopped writing there. */
-const whyNot = async (ports: Ports, cut: Cut): Promise<KmigError | undefined> => {
+const writtenOn = async (ports: Ports, { next }: { next: Cut }): Promise<KmigError | undefined> => {
   const ends = leosOf(await ports.ends.next())
-  const found = [...endsOf(cut)].flatMap(([where, from]) => {
+  const found = [...endsOf(next)].flatMap(([where, from]) => {
     const to = ends.get(where) ?? from
     return to > from ? [{ where, from, to }] : []
   })

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Security } from '../kafka/index.ts'
-import { bug, Journal, KmigError, readJournal } from '../kit/index.ts'
-import type { State } from './states.ts'
+import { Journal, KmigError, readJournal } from '../kit/index.ts'
+import type { HookRun } from './ports.ts'
+import { isStateName, type State } from './states.ts'
 
 /**
  * What a run is of; each execution begins with one. Addresses are kept, so that going back needs no configuration; only
@@ -11,7 +12,7 @@ import type { State } from './states.ts'
  */
 export type RunHeader = {
   kind: 'run'
-  schemaVersion: 1
+  schemaVersion: 2
   id: string
   from: RunSide
   to: RunSide
@@ -33,7 +34,22 @@ export type RunSide = {
 }
 
 export type StateLine = { kind: 'state'; atMs: number; state: State }
-type Line = RunHeader | StateLine
+/** What was seen after the switch: how far the copy back is, and whether the old cluster is quiet. */
+export type Watch = {
+  atMs: number
+  /** Records still to be copied back; undefined where there is no copy back. */
+  lag: string | undefined
+  oldQuietMs: number
+  stranded: readonly string[]
+}
+/** What a journal tells beside states. */
+export type Note =
+  | { kind: 'gate'; closed: boolean; atMs: number }
+  | { kind: 'hook'; hook: HookRun }
+  | { kind: 'watch'; watch: Watch }
+  | { kind: 'drift'; found: readonly string[]; atMs: number }
+  | { kind: 'consent'; what: string; atMs: number }
+type Line = RunHeader | StateLine | Note
 
 /** A run as its journal tells it. */
 export type RunRecord = {
@@ -42,23 +58,35 @@ export type RunRecord = {
   header: RunHeader
   states: StateLine[]
   last: State | undefined
+  notes: Note[]
+  /** Head of the journal's hash chain. */
+  hash: string
 }
 
-const runsOf = (stateDir: string): string => join(stateDir, 'runs')
-const journalOf = (directory: string): string => join(directory, 'cutover.journal')
+export const runsOf = (stateDir: string): string => join(stateDir, 'runs')
+export const journalOf = (directory: string): string => join(directory, 'cutover.journal')
 
 const readRun = (stateDir: string, id: string): RunRecord | undefined => {
   const directory = join(runsOf(stateDir), id)
-  const { entries } = readJournal<Line>(journalOf(directory))
+  const { entries, last: hash } = readJournal<Line>(journalOf(directory))
   const header = entries.findLast(line => line.kind === 'run')
   if (!header) return undefined // it died before its first line
-  if (header.schemaVersion !== 1) {
+  if (header.schemaVersion !== 2) {
     throw new KmigError('STATE_DAMAGED', `${directory} was written by another version of kmig`, {
       try: ['use the version of kmig that wrote it'],
     })
   }
   const states = entries.filter(line => line.kind === 'state')
-  return { id, directory, header, states, last: states.at(-1)?.state }
+  const unknown = states.find(({ state }) => !isStateName(state.at))
+  if (unknown) {
+    throw new KmigError(
+      'STATE_DAMAGED',
+      `${directory} tells of a state '${unknown.state.at}' that this kmig does not know`,
+      { try: ['use the version of kmig that wrote it'] },
+    )
+  }
+  const notes = entries.filter(line => line.kind !== 'state' && line.kind !== 'run')
+  return { id, directory, header, states, last: states.at(-1)?.state, notes, hash }
 }
 
 /** All runs, oldest first. */
@@ -91,8 +119,15 @@ export const findRun = (stateDir: string, id?: string | undefined): RunRecord =>
   )
 }
 
+/** The directory of a run, made where it is not there. */
+export const directoryOf = async (stateDir: string, id: string): Promise<string> => {
+  const directory = join(runsOf(stateDir), id)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  return directory
+}
+
 /** Sorts by time, is unique without asking anybody. */
-const newId = (): string =>
+export const newId = (): string =>
   `${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-')}-${randomBytes(3).toString('hex')}`
 
 /** The open journal of a run: appended to before and after each effect. */
@@ -107,12 +142,10 @@ export class Run implements AsyncDisposable {
   }
 
   /** A new run, or one that goes on, with what this execution is of. */
-  static async begin(stateDir: string, of: RunSubject, known?: RunRecord | undefined): Promise<Run> {
-    const id = known?.id ?? newId()
-    const directory = join(runsOf(stateDir), id)
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  static async begin(stateDir: string, of: RunSubject, id: string): Promise<Run> {
+    const directory = await directoryOf(stateDir, id)
     const journal = await Journal.open<Line>(journalOf(directory))
-    const header: RunHeader = { kind: 'run', schemaVersion: 1, id, ...of }
+    const header: RunHeader = { kind: 'run', schemaVersion: 2, id, ...of }
     await journal.append(header)
     return new Run(header, directory, journal)
   }
@@ -127,15 +160,19 @@ export class Run implements AsyncDisposable {
   get last(): State | undefined {
     return this.states.at(-1)?.state
   }
-  /** The newest state of this name. */
-  newest<A extends State['at']>(at: A): Extract<State, { at: A }> {
-    const found = this.states.findLast(({ state }) => state.at === at)?.state
-    if (!found) throw bug(`run ${this.header.id} has never been ${at}`)
-    return found as Extract<State, { at: A }>
+  get notes(): Note[] {
+    return this.#journal.entries.filter(line => line.kind !== 'state' && line.kind !== 'run')
+  }
+  get record(): RunRecord {
+    const { header, directory, states, last, notes } = this
+    return { id: header.id, header, directory, states, last, notes, hash: this.#journal.head }
   }
 
   async append(state: State, atMs: number): Promise<void> {
     await this.#journal.append({ kind: 'state', atMs, state })
+  }
+  async note(note: Note): Promise<void> {
+    await this.#journal.append(note)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

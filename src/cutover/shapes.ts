@@ -11,6 +11,11 @@ const groups = z.object({
   partitions: z.number(),
   left: z.array(z.object({ group: z.string(), why: z.string() })),
 })
+const answered = <T extends z.ZodRawShape>(shape: T) =>
+  z.union([
+    z.object({ asked: z.literal(true), ...shape }),
+    z.object({ asked: z.literal(false), why: z.string() }),
+  ])
 const timing = z.object({ state: z.string(), at: z.string(), ms: z.number() })
 
 /** `kmig cutover --json` without `--execute`. */
@@ -38,17 +43,19 @@ export const cutoverPlanShape = {
     diff: z.string(),
   }),
   leftBehind: z.object({ topics: z.array(z.string()), groups: groups.shape.left }),
-  actions: z.array(z.string()),
+  actions: z.array(z.object({ id: z.string(), effect: z.string(), proof: z.string(), inverse: z.string() })),
   blockers: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
   unfinished: z.object({ run: z.string(), at: z.string() }).optional(),
+  /** Where `--execute --run` finds this plan. */
+  document: z.object({ run: z.string(), path: z.string(), hash: z.string() }).optional(),
 }
 
 /** `kmig cutover --execute --json`. */
 export const cutoverReportShape = {
   run: z.string(),
   directory: z.string(),
-  state: z.literal('switched'),
+  state: z.enum(['switched', 'target-live', 'soaking', 'complete']),
   already: z.boolean(),
   from: side,
   to: side,
@@ -63,6 +70,12 @@ export const cutoverReportShape = {
     partitions: z.number(),
     fromMs: z.number(),
     toMs: z.number(),
+    driver: z.string(),
+    evidence: z.array(z.string()),
+    writersLeft: z.number().optional(),
+    ends: z.object({ api: z.string(), hwIsLeo: z.boolean() }).optional(),
+    producers: answered({ known: z.number(), moved: z.literal(0), lastMs: z.number().optional() }).optional(),
+    transactions: answered({ open: z.literal(0) }).optional(),
   }),
   timings: z.array(timing),
   pauseMs: z.number(),
@@ -97,4 +110,13 @@ export const statusShape = {
   partitions: z.array(z.object({ ...place, cut: int64 })),
   timings: z.array(timing),
   runs: z.array(z.object({ run: z.string(), state: z.string() })),
+}
+
+/** `kmig cutover go`, `pause`, `abort`, `complete` with `--json`. */
+export const verbShape = {
+  run: z.string(),
+  state: z.string(),
+  class: z.enum(['FREE', 'REVERSE', 'NONE']),
+  means: z.string(),
+  by: z.enum(['runner', 'journal']),
 }

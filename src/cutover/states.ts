@@ -1,7 +1,8 @@
 import type { FileChange } from '../discovery/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
-import type { StillProof } from './fence-port.ts'
+import type { Engaged, FencePlan, FenceProof } from './fence-port.ts'
 import type { LaggingGroup } from './ports.ts'
+import type { ReverseArmed } from './reverse-port.ts'
 
 /** The cut, V: the old cluster's log end per `topic-partition`, below which everything is on the new one. */
 export type Cut = Record<string, string>
@@ -12,28 +13,116 @@ export type GroupsMoved = { groups: number; partitions: number; left: { group: s
 /** What is to be written: enough to finish or take back after a crash. */
 export type FilesPlan = { root: string; files: FileChange[] }
 
+/** A fence that is, or may be, engaged. `sinceMs`: when it was first; a run that goes on after a crash keeps it. */
+export type FenceState = { plan: FencePlan; sinceMs: number }
+
+/** Before the cut. `fence`: one that a process engaged that has died since. */
+export type Begun = { plan: FilesPlan; fence?: FenceState | undefined }
+export type Fenced = { plan: FilesPlan; fence: FenceState; engaged: Engaged }
+export type WithCut = Fenced & { cut: Cut; proof: FenceProof }
+/** `next`: where the new cluster's logs end with the cut, and with nothing beyond it: image(V). */
+export type Drained = WithCut & { next: Cut }
+/** What is known when everything is ready for the switch. */
+export type Proved = Drained & { groups: GroupsMoved; seal?: FencePlan | undefined }
+/** `reverse`: how the copy back was armed; undefined where there is none. */
+export type Committed = Proved & { reverse?: ReverseArmed | undefined }
+/** `stranded`: records that somebody wrote to the old cluster after the cut. */
+export type Switched = Committed & { stranded: string[] }
+
 /**
- * Where a cutover stands. Up to `configs-released` no client sees a change: after a crash such a run starts over, for its
- * proofs are old. `switching` is the journaled intent to write the files: what it left is told by the files themselves.
- * Source: CUTOVER.md 3, first cut.
+ * Where a cutover stands. Up to `sealing` no client sees a change but a fence: after a crash such a run starts over, for
+ * its proofs are old. `switching` is the journaled intent to write the files: what it left is told by the files
+ * themselves. `opening`: the files are written, clients are told. Source: CUTOVER.md 3.
  */
 export type State =
-  | { at: 'planned' | 'mirroring' | 'caught-up'; plan: FilesPlan }
-  | { at: 'still' | 'drained'; plan: FilesPlan; cut: Cut; proof: StillProof }
-  | ({ at: 'offsets-set' | 'configs-released' | 'switching' | 'files-written' } & Proved)
-  /** `stranded`: partitions where somebody wrote to the old cluster after the cut, while somebody wrote to the new one. */
-  | ({ at: 'switched'; stranded: string[] } & Proved)
+  | ({ at: 'planned' | 'mirroring' | 'caught-up' | 'verified' | 'armed' } & Begun)
+  /** The intent to engage the fence. */
+  | { at: 'fencing'; plan: FilesPlan; fence: FenceState }
+  | ({ at: 'fenced' } & Fenced)
+  | ({ at: 'still' } & WithCut)
+  | ({ at: 'drained' } & Drained)
+  | ({ at: 'offsets-set' | 'checked' | 'sealing' } & Proved)
+  | ({ at: 'switching' | 'files-written' } & Committed)
+  | ({ at: 'opening' | 'switched' | 'target-live' | 'soaking' | 'completing' | 'complete' } & Switched)
   /** Something failed, and what was changed is put back. */
-  | { at: 'aborting' | 'aborted'; plan: FilesPlan; why: string; code: string }
-  | { at: 'rolling-back'; plan: FilesPlan; cut: Cut; was: Proved & { stranded: string[] } }
-  | { at: 'rolled-back'; plan: FilesPlan; cut: Cut; groups: GroupsMoved }
+  | { at: 'aborting' | 'aborted'; plan: FilesPlan; why: string; code: string; undo?: Undo | undefined }
+  /** The way back. With `free` nobody had written to the new cluster when it began. */
+  | { at: 'rolling-back'; plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; free: boolean }
+  | ({ at: 'back-fencing' } & Back)
+  | ({ at: 'back-still' | 'back-offsets' | 'back-switching' } & BackProved)
+  | { at: 'rolled-back'; plan: FilesPlan; cut: Cut; groups: GroupsMoved; lost?: string[] | undefined }
 export type StateName = State['at']
+/** The states of these names, each with what is known in it. */
+export type In<N extends StateName, S = State> = S extends { at: infer A }
+  ? N extends A
+    ? Omit<S, 'at'> & { at: N }
+    : never
+  : never
 
-/** What is known when everything is ready for the switch. */
-export type Proved = { plan: FilesPlan; cut: Cut; proof: StillProof; groups: GroupsMoved }
+/** The states of a run whose files name the new cluster. */
+export type SwitchedName = 'opening' | 'switched' | 'target-live' | 'soaking'
+export type Back = { plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; fence: FenceState }
+/** `ends`: R, where the new cluster's logs end under its fence. */
+export type BackProved = Back & { ends: Cut; proof: FenceProof; groups?: GroupsMoved | undefined }
+
+/** What an abort has to take back beside the files. */
+export type Undo = { fence?: FenceState | undefined; seal?: FencePlan | undefined; armed: boolean }
 
 /** Nothing follows by itself. */
-export const isEnd = ({ at }: State): boolean => at === 'switched' || at === 'aborted' || at === 'rolled-back'
+export const isEnd = ({ at }: State): boolean => at === 'complete' || at === 'aborted' || at === 'rolled-back'
+
+/** How a run can be taken back: at no cost, by the copy back, or not at all. */
+export type RollbackClass = 'FREE' | 'REVERSE' | 'NONE'
+const CLASSES: Readonly<Record<StateName, RollbackClass>> = {
+  planned: 'FREE',
+  mirroring: 'FREE',
+  'caught-up': 'FREE',
+  verified: 'FREE',
+  armed: 'FREE',
+  fencing: 'FREE',
+  fenced: 'FREE',
+  still: 'FREE',
+  drained: 'FREE',
+  'offsets-set': 'FREE',
+  checked: 'FREE',
+  sealing: 'FREE',
+  switching: 'FREE',
+  'files-written': 'FREE',
+  opening: 'FREE',
+  switched: 'FREE',
+  'target-live': 'REVERSE',
+  soaking: 'REVERSE',
+  completing: 'NONE',
+  complete: 'NONE',
+  aborting: 'FREE',
+  aborted: 'FREE',
+  'rolling-back': 'REVERSE',
+  'back-fencing': 'REVERSE',
+  'back-still': 'REVERSE',
+  'back-offsets': 'REVERSE',
+  'back-switching': 'REVERSE',
+  'rolled-back': 'FREE',
+}
+export const classOf = ({ at }: State): RollbackClass => CLASSES[at]
+export const isStateName = (name: unknown): name is StateName =>
+  typeof name === 'string' && Object.hasOwn(CLASSES, name)
+
+const SWITCHED: readonly StateName[] = ['opening', 'switched', 'target-live', 'soaking']
+export const isSwitched = (state: State | undefined): state is In<SwitchedName> =>
+  state !== undefined && SWITCHED.includes(state.at)
+
+const BACK: readonly StateName[] = ['back-fencing', 'back-still', 'back-offsets', 'back-switching']
+export type BackState = In<'back-fencing' | 'back-still' | 'back-offsets' | 'back-switching'>
+/** On the way back from a new cluster that clients have written to. */
+export const isBack = (state: State | undefined): state is BackState =>
+  state !== undefined && BACK.includes(state.at)
+
+/** What a state has engaged, for whoever has to take it back. */
+export const undoOf = (state: State): Undo => ({
+  fence: 'fence' in state ? state.fence : undefined,
+  seal: 'seal' in state ? state.seal : undefined,
+  armed: 'reverse' in state && state.reverse !== undefined,
+})
 
 export const cutOf = (ends: ReadonlyMap<string, bigint>): Cut =>
   Object.fromEntries([...ends].map(([where, end]) => [where, String(end)]))

@@ -1,5 +1,6 @@
 import { partitionOf } from '../kafka/index.ts'
-import { meaningOf, timingsOf } from './report.ts'
+import { meaningOf } from './meaning.ts'
+import { timingsOf } from './report.ts'
 import { findRun, listRuns } from './run-directory.ts'
 import type { StateName } from './states.ts'
 

@@ -1,11 +1,27 @@
 import { KmigError } from '../kit/index.ts'
-import type { StillProof } from './fence-port.ts'
+import type { Engaged, ProofPort, StillProof } from './fence-port.ts'
 import type { ClockPort, Ends } from './ports.ts'
 
 /** Below this a writer that sends once a second looks like none. */
 export const LEAST_WINDOW_MS = 1_000
+/** What is waited where nothing but the log ends tells that nobody writes. */
+const DEFAULT_WINDOW_MS = 10_000
 const LOOK_MS = 500
 const SHOWN = 5
+
+/** How long log ends must stand still: a fence that proves itself needs the least. */
+export const proofWindow = (asked: number | undefined, { writersLeft }: Engaged): number =>
+  asked ?? (writersLeft === 0 ? LEAST_WINDOW_MS : DEFAULT_WINDOW_MS)
+
+/** The proof by log ends alone. */
+export const proofByEnds = ({ look, clock }: Pick<StillOptions, 'look' | 'clock'>): ProofPort => ({
+  look,
+  prove: async ({ windowMs, driver, engaged, since }) => {
+    const { ends, proof } = await proveStill({ windowMs, look, clock, since })
+    const { evidence, writersLeft } = engaged
+    return { ends, proof: { ...proof, driver, evidence, writersLeft } }
+  },
+})
 
 export type StillOptions = {
   windowMs: number

@@ -7,6 +7,7 @@ import type { CutoverReport } from './report.ts'
 import { type GroupsMoved, laggingText, type State } from './states.ts'
 import type { StatusReport } from './status.ts'
 import type { RollbackReport } from './take-back.ts'
+import type { VerbReport } from './verbs.ts'
 
 const stateText = (state: State): string => {
   switch (state.at) {
@@ -15,7 +16,15 @@ const stateText = (state: State): string => {
     case 'mirroring':
       return 'copying what is left'
     case 'caught-up':
-      return 'caught up; watching whether anybody writes to the old cluster'
+      return 'caught up'
+    case 'verified':
+      return 'contents of both clusters are equal'
+    case 'armed':
+      return 'the gate is open, the plan still fits'
+    case 'fencing':
+      return `keeping writers off: ${state.fence.plan.actions.map(({ effect }) => effect).join('; ')}`
+    case 'fenced':
+      return state.engaged.evidence.join('; ')
     case 'still': {
       const { windowMs, sweeps, partitions } = state.proof
       return `nobody writes: ${plural(partitions, 'log end')} stood still for ${formatDuration(windowMs)}, in ${sweeps} looks`
@@ -24,20 +33,42 @@ const stateText = (state: State): string => {
       return 'the new cluster holds everything, up to the cut and not beyond'
     case 'offsets-set':
       return `offsets of ${plural(state.groups.groups, 'group')} are set on ${plural(state.groups.partitions, 'partition')}`
-    case 'configs-released':
-      return 'topics have their own settings on the new cluster'
+    case 'checked':
+      return 'a last look at both clusters was good'
+    case 'sealing':
+      return state.seal
+        ? `sealing the old cluster: ${state.seal.actions.map(({ effect }) => effect).join('; ')}`
+        : 'nothing is left to do before the switch'
     case 'switching':
       return 'writing the files'
     case 'files-written':
       return 'files are written; a last look at both clusters'
+    case 'opening':
+      return 'clients may come'
     case 'switched':
       return 'SWITCHED'
     case 'aborting':
       return `putting everything back: ${state.why}`
     case 'aborted':
       return 'everything is as it was'
+    case 'target-live':
+      return 'a client has written to the new cluster'
+    case 'soaking':
+      return 'the old cluster is quiet; kmig cutover complete ends the run, kmig cutover rollback goes back'
+    case 'completing':
+      return 'giving the topics their own settings'
+    case 'complete':
+      return 'COMPLETE'
     case 'rolling-back':
       return 'nobody wrote to the new cluster; going back'
+    case 'back-fencing':
+      return `keeping writers off the new cluster: ${state.fence.plan.actions.map(({ effect }) => effect).join('; ')}`
+    case 'back-still':
+      return 'nobody writes to the new cluster; copying the rest back'
+    case 'back-offsets':
+      return 'the old cluster holds everything; group offsets are back'
+    case 'back-switching':
+      return 'putting the files back'
     case 'rolled-back':
       return 'ROLLED BACK'
     default:
@@ -52,7 +83,18 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
       return `${event.state.at}: ${stateText(event.state)}`
     case 'mirror':
       return eventText(event.event)
+    case 'gate':
+      return `waits before the fence: ${event.why}`
+    case 'hook': {
+      const { name, rc, ms, writersLeft } = event.hook
+      const left = writersLeft === undefined ? '' : `, writers-left=${writersLeft}`
+      return `hook ${name}: ended with ${rc} after ${formatDuration(ms)}${left}`
+    }
+    case 'drift':
+      return `changed since the plan: ${event.found.join('; ')}`
     case 'readers':
+    case 'back':
+    case 'watch':
       return undefined
     default:
       return event satisfies never
@@ -63,11 +105,18 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
 export const cutoverProgressOf = (event: CutoverEvent): { text: string; part?: number } | undefined => {
   if (event.kind === 'readers')
     return { text: `waiting for readers: ${event.lagging.map(laggingText).join(', ')}` }
+  if (event.kind === 'back') return { text: `copying back: ${event.records} records left` }
+  if (event.kind === 'watch') {
+    const { lag, oldQuietMs, stranded } = event.watch
+    const back = lag === undefined ? '' : `, ${lag} records to copy back`
+    const late = stranded.length > 0 ? `, STRANDED ${stranded.join(', ')}` : ''
+    return { text: `the old cluster is quiet for ${formatDuration(oldQuietMs)}${back}${late}` }
+  }
   return event.kind === 'mirror' && event.event.kind === 'progress' ? progressOf(event.event) : undefined
 }
 
 export const cutoverPlanText = (plan: CutoverPlan): string => {
-  const { from, to, topics, discovery, leftBehind, actions, blockers, cutover, unfinished } = plan
+  const { from, to, topics, discovery, leftBehind, actions, blockers, cutover, unfinished, document } = plan
   const left = topics.reduce((sum, topic) => sum + topic.left, 0n)
   return [
     `plan: '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}); nothing was changed`,
@@ -81,12 +130,15 @@ export const cutoverPlanText = (plan: CutoverPlan): string => {
       ? [`STAYS on '${from.name}', though its clients leave: ${shortened(leftBehind.topics)}`]
       : []),
     ...leftBehind.groups.map(({ group, why }) => `STAYS on '${from.name}': group ${group}: ${why}`),
-    ...actions.map((action, i) => `${i + 1}. ${action}`),
+    ...actions.map(({ effect, proof }, i) => `${i + 1}. ${effect} [${proof}]`),
     ...(cutover ? [`cutover ${cutover.run} has switched at ${cutover.at}`] : []),
     ...(unfinished
       ? [`run ${unfinished.run} was killed when ${unfinished.at}; --execute goes on with it`]
       : []),
     ...blockers.map(blocker => `BLOCKED: ${blocker}`),
+    ...(document
+      ? [`plan ${document.run} (${document.hash.slice(0, 12)}) is kept for 24 h: --execute acts on it`]
+      : []),
   ].join('\n')
 }
 
@@ -99,7 +151,8 @@ const groupLines = ({ groups, partitions, left }: GroupsMoved): string[] => [
 ]
 
 export const cutoverReportText = (report: CutoverReport): string => {
-  const { run, already, from, to, files, partitions, groups, pauseMs, stranded, timings, commit } = report
+  const { run, already, from, to, files, partitions, groups, pauseMs, stranded, timings, commit, state } =
+    report
   const records = partitions.reduce((sum, { cut }) => sum + BigInt(cut), 0n)
   return [
     `cutover ${run}: '${from.name}' -> '${to.name}'${already ? ' was done before; nothing was changed' : ''}`,
@@ -109,10 +162,10 @@ export const cutoverReportText = (report: CutoverReport): string => {
     `  ${plural(partitions.length, 'partition')} end at the cut, ${formatCount(records)} offsets in all`,
     ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
-    `  write pause ${formatDuration(pauseMs)}: from the first quiet look to the files`,
+    `  write pause ${formatDuration(pauseMs)} until the files were written`,
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
     ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
-    'start the clients now: they read the files when they start. kmig cutover rollback goes back until one has written',
+    `${state}: start the clients now: they read the files when they start. kmig cutover status tells what can be done`,
   ].join('\n')
 }
 
@@ -143,3 +196,6 @@ export const statusText = ({
     ),
     ...timings.map(({ state: at, at: when, ms }) => `  ${when} ${at} (${formatDuration(ms)})`),
   ].join('\n')
+
+export const verbText = ({ run, state, means, class: kind }: VerbReport): string =>
+  `run ${run}: ${state} (${kind}): ${means}`

@@ -122,7 +122,8 @@ servers('kmig cutover', () => {
     expect(stdout).toContain(`+    - ${clusters.new.bootstrap()}\n`)
     expect(code).toBe(0)
     expect(s.text()).toBe(s.before)
-    expect(existsSync(s.stateDir)).toBe(false)
+    const runs = readdirSync(join(s.stateDir, 'runs'))
+    for (const run of runs) expect(readdirSync(join(s.stateDir, 'runs', run))).toEqual(['plan.json'])
     expect((await next.metadata('all', during)).map(topic => topic.name)).not.toContain(s.name)
   })
 
@@ -198,7 +199,7 @@ servers('kmig cutover', () => {
     expect(s.text()).toBe(s.after)
     await s.equal()
     expect(await s.committed(next)).toEqual([[70n, 'm']])
-    expect(await s.setting(next)).toBe('7200000')
+    expect(await s.setting(next)).toBe('-1')
 
     const again = await s.kmig('cutover', ...s.own, '--execute', '--yes', '--json')
     expect({ code: again.code, report: JSON.parse(again.stdout) }).toMatchObject({
@@ -296,7 +297,7 @@ servers('kmig cutover', () => {
   test('SIGTERM puts everything back, exit 143', async () => {
     const s = await scene('terminated')
     const args = ['--config', join(home, 'kmig.yaml'), '--state-dir', s.stateDir, '--progress', 'plain']
-    for (const at of ['caught-up:', 'configs-released:']) {
+    for (const at of ['caught-up:', 'offsets-set:']) {
       const ended = await spawned(
         bin,
         ['cutover', ...s.own, ...args, '--execute', '--yes', '--still-for', '2s'],
@@ -315,7 +316,7 @@ servers('kmig cutover', () => {
     await s.equal()
   }, 60_000)
 
-  test('SIGKILL in every state, then the same command: the same result; SIGKILL on the way back too', async () => {
+  test('SIGKILL in any state, then the same command: the same result; SIGKILL on the way back too', async () => {
     const s = await scene('killed')
     const options = { ...s.options, to: { name: 'new', bootstrap: next.bootstrap } }
     const kept = s.before.replace(clusters.old.bootstrap(), clusters.new.bootstrap())
@@ -331,14 +332,12 @@ servers('kmig cutover', () => {
       ])
     const states = [
       'planned',
-      'mirroring',
-      'caught-up',
-      'still',
+      'fenced',
       'drained',
-      'offsets-set',
-      'configs-released',
+      'sealing',
       'switching',
       'files-written',
+      'opening',
       'switched',
     ]
     for (const state of states) {
@@ -355,6 +354,5 @@ servers('kmig cutover', () => {
     }
     await s.execute()
     await s.equal()
-    expect(await s.setting(next)).toBe('7200000')
   }, 240_000)
 })

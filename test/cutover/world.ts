@@ -1,8 +1,14 @@
 import { join } from 'node:path'
-import { execute, type RunLog, settle } from '../../src/cutover/execute.ts'
-import type { Ends, LaggingGroup, Ports } from '../../src/cutover/ports.ts'
+import { hookDriver } from '../../src/cutover/driver-hook.ts'
+import { manualDriver } from '../../src/cutover/driver-manual.ts'
+import { execute, putBack, type RunLog, settle } from '../../src/cutover/execute.ts'
+import type { FenceDriver } from '../../src/cutover/fence-port.ts'
+import type { Ends, HookName, HookPort, LaggingGroup, Ports } from '../../src/cutover/ports.ts'
+import type { ReversePort } from '../../src/cutover/reverse-port.ts'
 import { type RolledBack, rollBack } from '../../src/cutover/rollback.ts'
+import { complete } from '../../src/cutover/soak.ts'
 import type { State } from '../../src/cutover/states.ts'
+import { proofByEnds } from '../../src/cutover/still.ts'
 import { planEdits, readDirectory, yamlDirectory } from '../../src/discovery/index.ts'
 import { KmigError, Offset } from '../../src/kit/index.ts'
 import { NEW, OLD } from '../discovery/cases.ts'
@@ -22,6 +28,22 @@ export class World {
   readonly oldGroups = new Map<string, Group>([['billing', { offset: 90n, live: false }]])
   readonly nextGroups = new Map<string, bigint>()
   held = false
+  /** Clients were let in on the new cluster. */
+  opened = false
+  /** Writers of a side are kept off by a program of the operator. */
+  readonly fenced = { old: false, new: false }
+  /** Whose writers were let go last. */
+  letGo: 'old' | 'new' | undefined
+  hooks: 'none' | 'proving' | 'silent' = 'none'
+  hookFails: HookName | undefined
+  gate: string | undefined
+  drift: string[] = []
+  readonly decisions = new Map<number, string>()
+  readonly kept = new Map<string, unknown>()
+  readonly told: string[] = []
+  /** The copy back: off, or where it was armed. */
+  back: 'none' | 'ready' | Map<string, { old: bigint; next: bigint }> = 'none'
+  handedBack = false
   mark: string | null = null
   mirroring = false
   /** Effects that the process may still have; then it is dead. */
@@ -89,6 +111,12 @@ export class World {
         stop: () =>
           this.#act('stop', () => {
             this.mirroring = false
+            this.#copied = new Map(this.old)
+          }),
+        copied: () => this.#copied,
+        open: () =>
+          this.#act('open', () => {
+            this.opened = true
           }),
         lagging: () => this.#act('lagging', () => this.#lagging()),
         syncGroups: () =>
@@ -118,6 +146,34 @@ export class World {
             this.mark = run
           }),
       },
+      hooks: this.#hookPort,
+      gate: { closed: async () => this.gate },
+      drift: async () => this.drift,
+      record: {
+        keep: (name, value) => this.#act('keep', () => void this.kept.set(name, value)),
+        decide: (what, { sinceMs }) =>
+          this.#act('decide', () => {
+            if (!this.decisions.has(sinceMs)) this.decisions.set(sinceMs, what)
+            return this.decisions.get(sinceMs) === what
+          }),
+        decided: async ({ sinceMs }) => this.decisions.get(sinceMs) as 'switch' | 'release' | undefined,
+      },
+      fences: {
+        old: this.#driver('old'),
+        next: this.#driver('new'),
+        of: ({ side }) => this.#driver(side),
+      },
+      proof: {
+        old: proofByEnds({
+          look: () => this.#act('oldEnds', () => this.#ends(this.old)),
+          clock: this.#clock,
+        }),
+        next: proofByEnds({
+          look: () => this.#act('nextEnds', () => this.#ends(this.next)),
+          clock: this.#clock,
+        }),
+      },
+      reverse: this.back === 'none' ? undefined : this.#reverse,
       ends: {
         old: () => this.#act('oldEnds', () => this.#ends(this.old)),
         next: () => this.#act('nextEnds', () => this.#ends(this.next)),
@@ -127,15 +183,69 @@ export class World {
         recover: () => this.#act('recover', () => store.recover()),
         revert: () => this.#act('revert', () => store.revert()),
       },
-      clock: {
-        wall: () => this.ms,
-        now: () => this.ms,
-        sleep: async ms =>
-          this.#act('sleep', () => {
-            this.ms += ms
-          }),
-      },
+      clock: this.#clock,
     }
+  }
+
+  #copied = new Map<string, bigint>()
+  readonly #clock = {
+    wall: () => this.ms,
+    now: () => this.ms,
+    sleep: async (ms: number) =>
+      this.#act('sleep', () => {
+        this.ms += ms
+      }),
+  }
+  #driver(side: 'old' | 'new'): FenceDriver {
+    return this.hooks === 'none'
+      ? manualDriver(side, ['orders'])
+      : hookDriver(side, ['orders'], this.#hookPort)
+  }
+  readonly #hookPort: HookPort = {
+    has: () => this.hooks !== 'none',
+    run: async (name, { side }) => {
+      if (this.hooks === 'none') return undefined
+      return await this.#act(`hook ${name}`, () => {
+        this.told.push(`${name} ${side}`)
+        if (this.hookFails === name) throw new KmigError('HOOK_FAILED', `hook ${name} ended with 1`)
+        if (name === 'fence') this.fenced[side] = true
+        if (name === 'unfence') {
+          this.fenced.old = false
+          this.fenced.new = false
+          this.letGo = side
+        }
+        return {
+          ...{ name, sha256: '', rc: 0, ms: 1, at: '', attempt: 1 },
+          writersLeft: name === 'fence' && this.hooks === 'proving' ? 0 : undefined,
+        }
+      })
+    },
+  }
+
+  readonly #reverse: ReversePort = {
+    arm: cut =>
+      this.#act('arm', () => {
+        this.back = new Map(cut)
+        return { producerId: '1', stranded: [], stateTopic: '__kmig.back' }
+      }),
+    start: () => this.#act('start back', () => {}),
+    lag: () => this.#act('lag', () => ({ records: 0n, partitions: 2, stopped: [] })),
+    drained: ends =>
+      this.#act('drained', () => {
+        for (const [where, end] of ends) if (end > (this.old.get(where) ?? 0n)) this.old.set(where, end)
+      }),
+    syncGroups: () =>
+      this.#act('syncGroups back', () =>
+        this.#sync(this.nextGroups, (group, at) => {
+          const mine = this.oldGroups.get(group)
+          if (mine) mine.offset = at
+        }),
+      ),
+    stop: () => this.#act('stop back', () => {}),
+    handBack: () =>
+      this.#act('handBack', () => {
+        this.handedBack = true
+      }),
   }
 
   #lagging(): LaggingGroup[] {
@@ -157,16 +267,30 @@ export class World {
   }
 
   /** What the command does: settles what a crash left, plans, goes on. */
-  async execute(options: { signal?: AbortSignal } = {}): Promise<State> {
+  async execute(options: { signal?: AbortSignal; budgetMs?: number } = {}): Promise<State> {
     const { ports, log } = this
-    await settle(log.last, ports.discovery)
+    await settle(log.last, ports)
     const files = await planEdits(await readDirectory(this.root), { old: OLD, next: NEW })
     const plan = { root: files.root, files: files.files }
-    const { signal = new AbortController().signal } = options
-    return await execute({ run: log, ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, signal })
+    const { signal = new AbortController().signal, budgetMs = 45_000 } = options
+    const budget = this.#budget(budgetMs)
+    return await execute({ run: log, ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, budget, signal })
   }
   async rollBack(): Promise<RolledBack> {
-    return await rollBack({ run: this.log, ports: this.ports, signal: new AbortController().signal })
+    const { signal } = new AbortController()
+    const budget = this.#budget(45_000)
+    return await rollBack({ run: this.log, ports: this.ports, stillForMs: 1_000, budget, signal })
+  }
+  async abort(): Promise<void> {
+    const { log, ports } = this
+    if (log.last)
+      await putBack(log.last, new KmigError('ABORTED', 'told to'), { run: log, ports, on: undefined })
+  }
+  async complete(): Promise<State | undefined> {
+    return await complete({ run: { ...this.log, note: async () => {} }, ports: this.ports, on: undefined })
+  }
+  #budget(maxMs: number) {
+    return ({ sinceMs }: { sinceMs: number }) => ({ sinceMs, maxMs, windowMs: 1_000 })
   }
 
   get states(): string[] {

@@ -1,0 +1,66 @@
+import { Flags } from '@oclif/core'
+import { discoveryFlags, gitFlag, mentionFlag } from './discovery-flags.ts'
+import { clusterFlags, durationFlag, groupFlags, nameFlag, topicFlags } from './flags.ts'
+
+export const runFlag = {
+  run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
+}
+
+/** The operator's own programs. */
+export const hookFlags = {
+  hooks: Flags.string({
+    summary:
+      'directory of executables: pre-fence, fence, unfence, pre-switch, reload-clients, post-switch, rollback',
+    helpValue: '<dir>',
+  }),
+  'hook-timeout': durationFlag({ summary: 'after so long a hook has failed', default: 30_000 }),
+}
+
+/** How writers are kept off the old cluster. */
+const fenceFlags = {
+  fence: Flags.string({
+    summary:
+      'manual: you stop the writers; hook, acl-deny, min-isr; default hook where there is one, else manual',
+    helpValue: '<driver>',
+  }),
+  seal: Flags.string({
+    summary:
+      'what keeps writers off the old cluster after the switch: acl-deny; default what fenced it, if it can stay',
+    helpValue: '<driver>',
+  }),
+  'accept-producer-errors': Flags.boolean({
+    summary: 'writers may see errors that they do not retry (--fence acl-deny)',
+  }),
+  'max-fence': durationFlag({
+    summary: 'how long writers may be kept off before kmig lets them go on',
+    default: 45_000,
+  }),
+  'still-for': durationFlag({
+    summary:
+      'how long no log end may move, at least 1s; default 10s, or 1s behind a fence that proves itself',
+  }),
+}
+
+/** When a run goes on to its fence. */
+const gateFlags = {
+  postpone: Flags.boolean({ summary: 'wait before the fence until kmig cutover go' }),
+  'postpone-file': Flags.string({
+    summary: 'wait before the fence while this file exists',
+    helpValue: '<file>',
+  }),
+}
+
+/** What a cutover is of, and how it is done. */
+export const cutoverFlags = {
+  ...clusterFlags,
+  ...topicFlags,
+  ...groupFlags,
+  ...nameFlag,
+  ...discoveryFlags,
+  'readers-within': durationFlag({ summary: 'how long live readers get to read all', default: 30_000 }),
+  ...fenceFlags,
+  ...hookFlags,
+  ...gateFlags,
+  ...mentionFlag,
+  ...gitFlag,
+}

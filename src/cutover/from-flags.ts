@@ -1,0 +1,27 @@
+import { driverNamed, PRODUCER_ERRORS } from './fences/index.ts'
+import type { CutoverOptions } from './options.ts'
+
+type Given = {
+  fence?: string | undefined
+  seal?: string | undefined
+  hooks?: string | undefined
+  postpone: boolean
+  'accept-producer-errors': boolean
+  'max-fence': number
+  'still-for'?: number | undefined
+  'hook-timeout': number
+  'postpone-file'?: string | undefined
+}
+
+/** These flags as a cutover takes them. */
+export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
+  driver: flags.fence === undefined ? undefined : driverNamed(flags.fence),
+  seal: flags.seal === undefined ? undefined : driverNamed(flags.seal),
+  acceptRisks: flags['accept-producer-errors'] ? [PRODUCER_ERRORS] : [],
+  maxFenceMs: flags['max-fence'],
+  stillForMs: flags['still-for'],
+  hooks: flags.hooks,
+  hookTimeoutMs: flags['hook-timeout'],
+  postpone: flags.postpone,
+  postponeFile: flags['postpone-file'],
+})

@@ -1,0 +1,54 @@
+import { classOf, type State } from './states.ts'
+
+/** The state of a run for people: what it means, and what can be done. */
+export const meaningOf = (state: State | undefined): string => {
+  switch (state?.at) {
+    case undefined:
+      return 'it has not begun'
+    case 'planned':
+    case 'mirroring':
+    case 'caught-up':
+    case 'verified':
+    case 'armed':
+      return 'no file is written, no writer was stopped; kmig cutover --execute goes on, kmig cutover abort ends it'
+    case 'fencing':
+    case 'fenced':
+    case 'still':
+    case 'drained':
+    case 'offsets-set':
+    case 'checked':
+    case 'sealing':
+      return 'no file is written; kmig cutover --execute starts over from here, kmig cutover abort lets the writers go on'
+    case 'switching':
+    case 'files-written':
+    case 'opening':
+      return 'files were being written; kmig cutover --execute finishes it, kmig cutover rollback takes it back'
+    case 'switched':
+    case 'target-live':
+    case 'soaking':
+      return state.reverse
+        ? 'the files name the new cluster; kmig cutover rollback goes back, with what clients wrote there; kmig cutover complete ends that'
+        : 'the files name the new cluster; kmig cutover rollback is possible until somebody writes there; kmig cutover complete ends the run'
+    case 'completing':
+      return 'topics are being given their own settings; run kmig cutover complete again'
+    case 'complete':
+      return 'it is done; there is no way back by kmig'
+    case 'aborting':
+      return `it failed (${state.why}) and did not finish putting back; run the same command again`
+    case 'aborted':
+      return `it failed and put everything back: ${state.why}`
+    case 'rolling-back':
+    case 'back-fencing':
+    case 'back-still':
+    case 'back-offsets':
+    case 'back-switching':
+      return 'the way back is unfinished; run kmig cutover rollback again'
+    case 'rolled-back':
+      return 'the files are as they were; a new cutover can begin'
+    default:
+      return state satisfies never
+  }
+}
+
+/** The same by one word. */
+export const classText = (state: State | undefined): string => (state ? classOf(state) : 'FREE')

@@ -1,0 +1,221 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { commitWrite } from '../discovery/index.ts'
+import { partitionOf } from '../kafka/index.ts'
+import { bug, KmigError, writeFileAtomic } from '../kit/index.ts'
+import { serveControl } from './control.ts'
+import type { Cutover, ExecuteHow } from './cutover.ts'
+import { readDocument } from './document.ts'
+import { execute, settle } from './execute.ts'
+import { hookPort } from './hooks.ts'
+import { livePorts } from './live.ts'
+import { logEnds, type Where } from './log-ends.ts'
+import type { PlanDocument } from './plan-document.ts'
+import type { GatePort, Ports } from './ports.ts'
+import { type CutoverReport, makeReport } from './report.ts'
+import { Run, type RunRecord, type RunSubject } from './run-directory.ts'
+import { soak } from './soak.ts'
+import { classOf, type FenceState, isSwitched } from './states.ts'
+import { watchOver } from './watch.ts'
+
+export type SessionOptions = {
+  cutover: Cutover
+  /** Held by the caller. */
+  lock: string
+  how: ExecuteHow
+  /** A run to go on with, or */
+  found?: RunRecord | undefined
+  /** a plan to begin with. */
+  document?: PlanDocument | undefined
+}
+
+const UNKNOWN_WINDOW_MS = 10_000
+export const HOOK_TIMEOUT_MS = 30_000
+
+/** Runs a plan up to the switch, or goes on with a run; with `soak` it stays until it is told to go. */
+export const runSession = async (options: SessionOptions): Promise<CutoverReport> => {
+  const { cutover, found, how } = options
+  const { stateDir, signal, on } = cutover.options
+  const document = options.document ?? (found && readDocument(found.directory))
+  if (!document) throw noPlan(found)
+  const over =
+    found && (isSwitched(found.last) || found.last?.at === 'complete') && found.last.at !== 'opening'
+  await using run =
+    over && found ? await Run.open(found) : await Run.begin(stateDir, document.subject, document.run)
+  const stop = new AbortController()
+  const yielded = new AbortController()
+  const working = AbortSignal.any([signal, stop.signal])
+  const gate = gateOf(cutover, run)
+  const ports = sessionPorts({ ...options, cutover, document, run, gate, signal: working })
+  if (!found && cutover.options.postpone) await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
+  const live = async () => ({ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) })
+  const free = (order: string) => {
+    const state = run.last
+    if (state && (classOf(state) !== 'FREE' || LATE.has(state.at)))
+      throw new KmigError(
+        'WRONG_STATE',
+        `the run is ${state.at}: too late to ${order}; kmig cutover rollback goes back`,
+      )
+  }
+  await using control = await serveControl(run.directory, {
+    status: live,
+    go: async () => {
+      await run.note({ kind: 'gate', closed: false, atMs: Date.now() })
+      return await live()
+    },
+    pause: async () => {
+      free('pause')
+      if (run.last && 'fence' in run.last && run.last.fence)
+        throw new KmigError(
+          'WRONG_STATE',
+          `the run is ${run.last.at}: nobody may wait behind a fence; kmig cutover abort ends it`,
+        )
+      await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
+      return await live()
+    },
+    abort: async () => {
+      free('abort')
+      stop.abort(new KmigError('ABORTED', 'kmig cutover abort ended it'))
+      return await live()
+    },
+    yield: async () => {
+      if (!isSwitched(run.last)) {
+        free('go back')
+        stop.abort(new KmigError('ABORTED', 'kmig cutover rollback ended it'))
+      }
+      yielded.abort(new KmigError('ABORTED', 'another command took the run over'))
+      return await live()
+    },
+  })
+  void control
+  if (!over) {
+    if (found) await settle(found.last, ports)
+    const files = await cutover.files()
+    const { readersWithinMs, windowMs } = document.strategy
+    const log = { id: run.header.id, last: found?.last, append: run.append.bind(run) }
+    const plan = { root: files.root, files: files.files }
+    const budget = budgetOf(document)
+    const stillForMs = windowMs ?? undefined
+    await execute({ run: log, ports, plan, stillForMs, readersWithinMs, budget, signal: working, on })
+  }
+  const report = await reportOf(cutover, run, { already: over === true })
+  if (!how.soak || run.last?.at === 'complete') return report
+  const quietForMs = document.strategy.windowMs ?? UNKNOWN_WINDOW_MS
+  const note = run.note.bind(run)
+  const log = {
+    id: run.header.id,
+    note,
+    append: run.append.bind(run),
+    get last() {
+      return run.last
+    },
+  }
+  await soak({ run: log, ports, quietForMs, signal: AbortSignal.any([signal, yielded.signal]), on })
+  await ports.reverse?.stop()
+  return await reportOf(cutover, run, { already: true })
+}
+
+/** Too late to be ended as if nothing had been. */
+const LATE: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening', 'switched'])
+
+const lagOf = (run: Run): string | undefined => run.notes.findLast(note => note.kind === 'watch')?.watch.lag
+
+const noPlan = (found: RunRecord | undefined): KmigError =>
+  new KmigError('STATE_DAMAGED', `run ${found?.id} has no plan.json any more`, {
+    try: ['restore the run directory from a backup', `or end the run: kmig cutover abort --run ${found?.id}`],
+  })
+
+const gateOf = ({ options }: Cutover, run: Run): GatePort => ({
+  closed: async () => {
+    const { postponeFile } = options
+    if (postponeFile !== undefined && existsSync(postponeFile)) return `${postponeFile} exists`
+    const last = run.notes.findLast(note => note.kind === 'gate')
+    return last?.closed ? 'kmig cutover go opens it' : undefined
+  },
+})
+
+/** Unlimited where kmig can't release: the operator has stopped the writers, and starts them again. */
+export const budgetOf =
+  ({
+    strategy: { maxFenceMs, windowMs },
+  }: {
+    strategy: Pick<PlanDocument['strategy'], 'maxFenceMs' | 'windowMs'>
+  }) =>
+  ({ sinceMs }: FenceState) => ({
+    sinceMs,
+    maxMs: maxFenceMs ?? Number.MAX_SAFE_INTEGER,
+    windowMs: windowMs ?? UNKNOWN_WINDOW_MS,
+  })
+
+const sessionPorts = ({
+  cutover,
+  document,
+  run,
+  gate,
+  signal,
+}: SessionOptions & { document: PlanDocument; run: Run; gate: GatePort; signal: AbortSignal }): Ports => {
+  const { options, mirror, life } = cutover
+  const { groups, discovery, on, hooks, hookTimeoutMs = HOOK_TIMEOUT_MS, env = {}, watchdog } = options
+  const { driver, seal } = document.strategy
+  const wheres = (): Where[] =>
+    mirror.plan.topics.flatMap(({ topic, partitions }) =>
+      partitions.map(({ partition }) => ({ topic, partition })),
+    )
+  const { id } = run.header
+  return livePorts({
+    ...{ mirror, groups, discovery, signal, wheres, driver, life, gate },
+    run: { id, directory: run.directory },
+    seal: seal ?? undefined,
+    accepted: document.accepted,
+    drift: () => cutover.drift(document),
+    watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
+    hooks: hookPort({
+      ...{ env, signal },
+      directory: hooks,
+      timeoutMs: hookTimeoutMs,
+      vars: hookVars(document, run.directory),
+      ran: async hook => {
+        await run.note({ kind: 'hook', hook })
+        on?.({ kind: 'hook', hook })
+      },
+    }),
+  })
+}
+
+/** What hooks are told by their environment. */
+export const hookVars = (
+  { run, subject: { from, to, discovery, mirror } }: { run: string; subject: RunSubject },
+  directory: string,
+): Record<string, string> => ({
+  KMIG_RUN: run,
+  KMIG_RUN_DIR: directory,
+  KMIG_DISCOVERY: discovery,
+  KMIG_MIRROR: mirror,
+  KMIG_OLD: from.name,
+  KMIG_OLD_BOOTSTRAP: from.bootstrap.join(','),
+  KMIG_NEW: to.name,
+  KMIG_NEW_BOOTSTRAP: to.bootstrap.join(','),
+})
+
+const reportOf = async (
+  { mirror, options, life }: Cutover,
+  run: Run,
+  { already }: { already: boolean },
+): Promise<CutoverReport> => {
+  const { last, header, directory, states } = run
+  if (!isSwitched(last) && last?.at !== 'complete') throw bug(`run ${header.id} ended as ${last?.at}`)
+  const wheres = Object.keys(last.cut).map(partitionOf)
+  // After the switch, and again at each later start, so that a kill in between is made good.
+  const commit = options.git
+    ? await commitWrite(run.directory, { run: header.id, what: `kmig: cutover to ${header.to.name}` })
+    : undefined
+  const during = { signal: life }
+  const [old, next] = [
+    await logEnds(mirror.source, wheres, during),
+    await logEnds(mirror.target, wheres, during),
+  ]
+  const report = makeReport({ header, directory, states, already, old, next, commit })
+  if (!already)
+    await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
+  return report
+}

@@ -1,0 +1,104 @@
+import { type During, KmigError, LockFile, sleep } from '../kit/index.ts'
+import { type Order, tell } from './control.ts'
+import type { CutoverEvent } from './events.ts'
+import { lockNamed } from './locks.ts'
+import { meaningOf } from './meaning.ts'
+import { type OpenRunOptions, openRun } from './open-run.ts'
+import { releaseAlone } from './release-alone.ts'
+import { findRun, Run, type RunRecord } from './run-directory.ts'
+import { complete } from './soak.ts'
+import { classOf, isEnd, isSwitched, type RollbackClass, type State, undoOf } from './states.ts'
+import { endAs } from './watchdog.ts'
+
+/** What an order did. `by`: whether a runner took it, or the journal of one that is dead. */
+export type VerbReport = {
+  run: string
+  state: string
+  class: RollbackClass
+  means: string
+  by: 'runner' | 'journal'
+}
+
+const reportOf = ({ id, last }: Pick<RunRecord, 'id' | 'last'>, by: VerbReport['by']): VerbReport => ({
+  run: id,
+  state: last?.at ?? 'empty',
+  class: last ? classOf(last) : 'FREE',
+  means: meaningOf(last),
+  by,
+})
+
+export type GateOptions = { stateDir: string; run?: string | undefined }
+
+/** Opens or closes the gate before the fence. Throws WRONG_STATE from the fence to the switch, and after it. */
+export const setGate = async (
+  order: Extract<Order, 'go' | 'pause'>,
+  { stateDir, run: wanted }: GateOptions,
+): Promise<VerbReport> => {
+  const { id, directory, header } = findRun(stateDir, wanted)
+  if (await tell(directory, order)) return reportOf(findRun(stateDir, id), 'runner')
+  await using _ = await LockFile.take(
+    lockNamed(stateDir, header.to.clusterId, header.mirror),
+    `${order} of run ${id}`,
+  )
+  const record = findRun(stateDir, id)
+  if (!record.last || !BEFORE.has(record.last.at)) throw wrong(record, order)
+  await using run = await Run.open(record)
+  await run.note({ kind: 'gate', closed: order === 'pause', atMs: Date.now() })
+  return reportOf(record, 'journal')
+}
+
+/** What the operator types to complete. */
+export const oldNameOf = ({ stateDir, run }: GateOptions): string => findRun(stateDir, run).header.from.name
+
+/** States in which nobody waits behind a fence, and no file is written. */
+const BEFORE: ReadonlySet<string> = new Set(['planned', 'mirroring', 'caught-up', 'verified', 'armed'])
+/** Too late to end a run as if nothing had been. */
+const LATE: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening'])
+
+const wrong = ({ id, last }: Pick<RunRecord, 'id' | 'last'>, order: string): KmigError =>
+  new KmigError('WRONG_STATE', `run ${id} is ${last?.at ?? 'empty'}: ${order} does nothing there`, {
+    try: [`${meaningOf(last)}`],
+  })
+
+const LOOK_MS = 100
+
+/**
+ * Ends a run that has not come to its switch: the fence is released, everything is as it was. Throws WRONG_STATE after
+ * it: that is what `rollback` is for.
+ */
+export const abortRun = async (options: OpenRunOptions & During): Promise<VerbReport> => {
+  const { stateDir, signal } = options
+  const { id, directory, header, last } = findRun(stateDir, options.run)
+  if (last && (isEnd(last) || isSwitched(last) || LATE.has(last.at))) throw wrong({ id, last }, 'abort')
+  if (await tell(directory, 'abort')) {
+    for (;;) {
+      const now = findRun(stateDir, id)
+      if (now.last && isEnd(now.last)) return reportOf(now, 'runner')
+      if (isSwitched(now.last)) throw wrong(now, 'abort') // it was faster
+      await sleep(LOOK_MS, signal)
+    }
+  }
+  const lock = lockNamed(stateDir, header.to.clusterId, header.mirror)
+  await using _ = await LockFile.take(lock, `abort of run ${id}`)
+  const record = findRun(stateDir, id)
+  const state = record.last
+  if (state && (isEnd(state) || isSwitched(state) || LATE.has(state.at) || state.at === 'aborting'))
+    throw wrong({ id, last: state }, 'abort')
+  // needs no cluster but for a fence that is one's own: a run can be ended while they are away
+  const undo = state && undoOf(state)
+  const plans = [undo?.seal, undo?.fence?.plan].filter(plan => plan !== undefined)
+  await releaseAlone(plans, record, options)
+  return reportOf({ id, last: await endAs(record, 'kmig cutover abort ended it') }, 'journal')
+}
+
+/** The one step that can't be taken back. Throws WRONG_STATE before the switch. */
+export const completeRun = async (options: OpenRunOptions & During<CutoverEvent>): Promise<VerbReport> => {
+  const before = findRun(options.stateDir, options.run)
+  const ready = isSwitched(before.last) && before.last.at !== 'opening'
+  if (!ready && before.last?.at !== 'completing' && before.last?.at !== 'complete')
+    throw wrong(before, 'complete')
+  await using opened = await openRun('complete', { ...options, run: before.id })
+  const last: State | undefined = await complete({ run: opened.log, ports: opened.ports, on: options.on })
+  if (!last) throw wrong({ id: before.id, last: opened.log.last }, 'complete')
+  return reportOf({ id: before.id, last }, 'journal')
+}
