@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { gitProblems, type Plan, planEdits, readDirectory } from '../discovery/index.ts'
+import { brokerVersions, type Cluster, isAtLeast } from '../kafka/index.ts'
 import { type During, formatHostPort, KmigError, LockFile, onAbort } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
 import { makeDocument, refuseExpired, writeDocument } from './document.ts'
@@ -121,12 +122,21 @@ export class Cutover implements AsyncDisposable {
       run: newId(),
       nowMs: Date.now(),
       mirror: this.mirror,
+      versions: {
+        from: await this.#versionOf(this.mirror.source),
+        to: await this.#versionOf(this.mirror.target),
+      },
       seen: await lookAt(this.mirror.source, { ...subject, ...this.#during }),
       hooks: findHooks(hooks),
       hooksDirectory: hooks === undefined ? null : resolve(hooks),
       strategy: this.strategy,
       accepted: [...acceptMentions.map(path => `mention:${path}`), ...acceptRisks],
     })
+  }
+
+  async #versionOf(cluster: Cluster): Promise<string> {
+    const all = [...(await brokerVersions(cluster, this.#during)).values()]
+    return all.reduce((oldest, each) => (isAtLeast(oldest, each) ? each : oldest), all[0] ?? '')
   }
 
   /** The edits that the files need as they are now. */

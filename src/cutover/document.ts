@@ -18,6 +18,7 @@ export type DocumentInput = {
   nowMs: number
   subject: RunSubject
   mirror: Mirror
+  versions: { from: string; to: string }
   plan: CutoverPlan
   files: Plan
   seen: Seen
@@ -46,7 +47,7 @@ export const makeDocument = (input: DocumentInput): PlanDocument => {
     const cluster = which === 'from' ? mirror.source : mirror.target
     const { name, clusterId, bootstrap } = subject[which]
     return {
-      ...{ name, clusterId, bootstrap },
+      ...{ name, clusterId, bootstrap, version: input.versions[which] },
       brokers: [...cluster.brokers.values()].map(formatHostPort).sort(),
     }
   }

@@ -22,6 +22,8 @@ export type PlannedSide = {
   name: string
   clusterId: string
   bootstrap: readonly string[]
+  /** The oldest broker's, as its APIs tell: a lower bound. */
+  version: string
   /** `host:port` of each. */
   brokers: readonly string[]
 }

@@ -6,21 +6,27 @@ import type { CertificateInput } from '../../../src/cutover/certificate-input.ts
 export const sha = (text: string): string => createHash('sha256').update(text).digest('hex')
 
 const side = (name: string) => ({
-  ...{ name, clusterId: `id-of-${name}`, bootstrap: [`${name}:9092`], version: '3.9', brokers: 1 },
+  ...{
+    name,
+    clusterId: `id-of-${name}`,
+    bootstrap: [`${name}:9092`],
+    version: '3.9',
+    brokers: [`${name}:9092`],
+  },
 })
+const subject = {
+  from: { name: 'old', clusterId: 'id-of-old', bootstrap: ['old:9092'] },
+  to: { name: 'new', clusterId: 'id-of-new', bootstrap: ['new:9092'] },
+  ...{ mirror: 'm', discovery: '/d', topics: [], exclude: [], groups: [] },
+}
 /** A run of one topic of two partitions that went well; tests change one thing of it. */
 export const input = (over: Partial<CertificateInput> = {}): CertificateInput => ({
   toolVersion: '0.1.0',
-  header: {
-    ...{ kind: 'run', schemaVersion: 1, id: 'run-1', mirror: 'm', discovery: '/d' },
-    from: { name: 'old', clusterId: 'id-of-old', bootstrap: ['old:9092'] },
-    to: { name: 'new', clusterId: 'id-of-new', bootstrap: ['new:9092'] },
-    ...{ topics: [], exclude: [], groups: [] },
-  },
+  header: { kind: 'run', schemaVersion: 2, id: 'run-1', ...subject },
   directory: '/none',
   plan: {
     ...{ schemaVersion: 1, run: 'run-1', toolVersion: '0.1.0', madeAt: '', expiresAt: '' },
-    ...{ from: side('old'), to: side('new'), mirror: 'm', discovery: '/d' },
+    ...{ from: side('old'), to: side('new'), mirror: 'm', discovery: '/d', subject },
     topics: [
       {
         ...{ topic: 'orders', sourceId: 'a', action: 'mirror', reason: null },
@@ -31,7 +37,8 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
       },
     ],
     groups: [{ group: 'billing', moves: true, reason: null }],
-    ...{ changes: [], files: [], hooks: [] },
+    ...{ changes: [], files: [], hooks: [], hooksDirectory: null },
+    seen: { topics: {}, groups: [], acls: null },
     strategy: {
       ...{
         driver: 'hook',
@@ -40,6 +47,7 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
         readersWithinMs: 30_000,
         git: false,
         check: true,
+        seal: null,
       },
     },
     ...{ accepted: [], actions: [], hash: sha('plan') },
