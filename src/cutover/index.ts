@@ -11,3 +11,20 @@ export type { CutoverEvent } from './events.ts'
 export { DRIVERS, type DriverName } from './fence-port.ts'
 export { driverNamed, PRODUCER_ERRORS } from './fences/index.ts'
 export { fenceOptions } from './from-flags.ts'
+export type { CutoverPlan } from './plan.ts'
+export type { CutoverReport } from './report.ts'
+export { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape, verbShape } from './shapes.ts'
+export type { State, StateName } from './states.ts'
+export { cutoverStatus, type StatusReport } from './status.ts'
+export { type RollbackReport, type TakeBackOptions, takeBack } from './take-back.ts'
+export {
+  cutoverEventText,
+  cutoverPlanText,
+  cutoverProgressOf,
+  cutoverReportText,
+  rollbackText,
+  statusText,
+  verbText,
+} from './text.ts'
+export { abortRun, completeRun, oldNameOf, setGate, type VerbReport } from './verbs.ts'
+export { type Watched, watchdog } from './watchdog.ts'
