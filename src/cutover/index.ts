@@ -1,3 +1,11 @@
+export {
+  type BarrierEvent,
+  type BarrierReport,
+  barrier,
+  barrierProgress,
+  barrierShape,
+  barrierText,
+} from './barrier/index.ts'
 export { Cutover, type CutoverOptions, type CutoverSide } from './cutover.ts'
 export {
   blocking,

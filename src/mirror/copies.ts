@@ -67,6 +67,13 @@ export class Copies implements AsyncDisposable {
     return new Copies({ source, target, name, state }, copies, opened.move())
   }
 
+  /** The copies of some topics as they are now, with what the mirror has remembered since. */
+  async again(topics: readonly string[], { signal }: During): Promise<ReadonlyMap<string, Copy>> {
+    await this.state.refresh({ signal })
+    const copies = await copiesOf(this.target, this.state, topics, { signal })
+    return new Map(copies.map(copy => [partitionKey(copy.topic, copy.partition), copy]))
+  }
+
   /** What group offsets of a partition are held against. */
   boundsOf(topic: string, partition: number): Bounds | undefined {
     const copy = this.partitions.get(partitionKey(topic, partition))

@@ -1,3 +1,4 @@
+export { Copies, type Copy } from './copies.ts'
 export type { MirrorEvent, MirrorProgress } from './events.ts'
 export type { OffsetsPolicy } from './filling.ts'
 export { Mirror } from './mirror.ts'

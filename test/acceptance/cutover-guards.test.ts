@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
+import { barrier } from '../../src/cutover/barrier/index.ts'
 import {
   blocking,
   CHECKS,
@@ -269,6 +270,69 @@ servers('what a cutover rests on', () => {
       await expect(driver.engage(await driver.plan())).rejects.toMatchObject({ code: 'FENCE' })
     })
   }
+
+  describe('kmig barrier', () => {
+    const ends = () => ({
+      from: { name: 'old', bootstrap: world.old.bootstrap },
+      to: { name: 'new', bootstrap: world.next.bootstrap },
+    })
+    const hold = (topics: readonly string[], timeoutMs = 30_000) =>
+      barrier({ ...ends(), name: 'rolling', topics, timeoutMs, signal })
+    const write = async (topic: string, n: number, cluster = world.old) => {
+      const records = Array.from({ length: n }, (_, i) => ({ key: null, value: Buffer.from(`${i}`) }))
+      await world.write(cluster, topic, records)
+    }
+    const TOPICS = ['rolled', 'foreign', 'spent', 'latest']
+    beforeAll(async () => {
+      for (const topic of ['rolled', 'foreign', 'spent', 'uncopied']) await world.make(topic)
+      await world.make('latest', 1, { 'cleanup.policy': 'compact' })
+      for (const topic of ['rolled', 'foreign']) await write(topic, 10)
+      for (const _ of [1, 2])
+        await (await writerOf()).send({ topic: 'latest', messages: [{ key: 'k', value: 'v' }] })
+      const paying = await (await writerOf({ transactionalId: 'spender' })).transaction()
+      await paying.send({ topic: 'spent', messages })
+      await paying.commit()
+      await world.mirror('rolling', TOPICS)
+    })
+
+    test('lets a writer go once all that it wrote is across, and not before', async () => {
+      expect(await hold(['rolled'])).toMatchObject({
+        reached: true,
+        partitions: [{ topic: 'rolled', end: 10n, copied: 10n }],
+      })
+      await write('rolled', 5)
+      const flags = ['--from', world.bootstrap('old'), '--to', world.bootstrap('new'), '--name', 'rolling']
+      const late = world.run('barrier', ...flags, '--topics', 'rolled,foreign', '--timeout', '500ms')
+      expect((await late.ended).code).toBe(4)
+      expect(late.stderr).toMatch(/not across after .*: rolled-0: 10 of 15/)
+      const held = hold(['rolled', 'foreign'])
+      const stop = new AbortController()
+      const running = world.mirror('rolling', ['rolled'], { untilCaughtUp: false, signal: stop.signal })
+      expect(await held).toMatchObject({ reached: true, mirror: 'rolling' })
+      await write('rolled', 5) // the mirror goes on, and so does the barrier of the next writer
+      const next = world.run('barrier', ...flags, '--topics', 'rolled', '--json')
+      expect((await next.ended).code).toBe(0)
+      expect(JSON.parse(next.stdout)).toMatchObject({ ok: true, reached: true, partitions: [{ end: '20' }] })
+      stop.abort()
+      await running.catch(() => {})
+    })
+    test('takes no record of somebody else for one of the old writer', async () => {
+      await write('foreign', 5)
+      await write('foreign', 9, world.next)
+      await expect(hold(['foreign'])).rejects.toMatchObject({
+        code: 'FOREIGN_WRITE',
+        message: expect.stringContaining('where the copy of offset 14 should stand'),
+      })
+    })
+    test('is refused where writers can not move one by one, and where nothing is copied', async () => {
+      const refused = async (topic: string, code: string, message: RegExp) =>
+        await expect(hold([topic])).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+      await refused('spent', 'PREFLIGHT', /topic spent: producer \d+ writes transactions to spent-0/)
+      await refused('latest', 'PREFLIGHT', /topic latest: it is compacted and 2 producers wrote/)
+      await refused('uncopied', 'PREFLIGHT', /mirror rolling does not copy uncopied/)
+      await refused('absent', 'TOPIC_MISSING', /has no topic absent/)
+    })
+  })
 
   describe('kmig doctor', () => {
     const TOPICS = ['sick', 'brief', 'tidy']

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
 import {
+  barrierShape,
   cutoverPlanShape,
   cutoverReportShape,
   doctorShape,
@@ -27,6 +28,7 @@ import { allCommands, flagsOf } from './all-commands.ts'
 
 /** What `--json` prints, by the file that publishes it. A change is seen in a review: `vitest run -u test/cli`. */
 const SHAPES: Record<string, z.ZodRawShape> = {
+  barrier: barrierShape,
   cutover: cutoverReportShape,
   'cutover-plan': cutoverPlanShape,
   'cutover-rollback': rollbackShape,

@@ -8,7 +8,7 @@ import { proveFence } from './prove.ts'
 
 export { ATTESTATION_MS, isFresh } from './attestation.ts'
 export { grown, growthText, leosOf } from './growth.ts'
-export { liveSight } from './live.ts'
+export { batchesAt, liveSight, writtenIn } from './live.ts'
 export type { Seen } from './sight.ts'
 export { concerning, transactionText } from './transactions.ts'
 

@@ -66,7 +66,7 @@ const liveGroups = async (
 }
 
 /** Reads the headers of the batches in a range. */
-const writtenIn = async (
+export const writtenIn = async (
   cluster: Cluster,
   { where, from, to }: { where: string; from: bigint; to: bigint },
   { signal }: During,
@@ -98,7 +98,8 @@ const writtenIn = async (
   return { data, markers, unread: at < to ? to - at : 0n }
 }
 
-const batchesAt = async (
+/** Headers of the batches from an offset on; none where that can't be read. */
+export const batchesAt = async (
   cluster: Cluster,
   { topic, partition, at }: Where & { at: bigint },
   { signal }: During,
