@@ -34,12 +34,14 @@ export const rejoinForward = async (o: RejoinOptions): Promise<void> => {
     ({ where }) => where,
   )
   const missing = new Map(drained.missing.map(each => [each.where, each]))
-  const maps: { where: string; map: OffsetMap; why: string }[] = []
-  const grounds = new Map<string, GroundState>()
+  const parts: Parameters<MirrorState['regrounds']>[0][number][] = []
   for (const [where, at] of drained.points) {
     const cut = state.cut.get(where)
     if (!cut) continue
     const { topic, partition } = partitionOf(where)
+    const known = forward.ground(where)
+    if (known?.source === at.old && known.target === at.next && known.theirs.at(-1)?.from === cut.next)
+      continue // by a try before this one
     const lost = missing.get(where)
     const stray = strays.get(where)
     const broken = lost
@@ -47,20 +49,17 @@ export const rejoinForward = async (o: RejoinOptions): Promise<void> => {
       : stray && `${strayText(stray)} of the source were written after the cut, and are not there`
     const { map, why = 'the way back translated it' } = forward.map(topic, partition)
     if (broken === undefined) compose(map, state.mirror.map(topic, partition).map, cut, at)
-    const before = (forward.ground(where)?.theirs ?? []).filter(({ from }) => from < cut.next)
-    grounds.set(where, {
-      theirs: [...before, { from: cut.next, to: at.next }],
+    const ground: GroundState = {
       source: at.old,
       ordinal: map.runs.ordinalAt(at.old),
       target: at.next,
       begins: false,
+      theirs: [...(known?.theirs ?? []), { from: cut.next, to: at.next }],
       broken,
-    })
-    maps.push({ where, map, why })
+    }
+    parts.push({ where, map, why, ground })
   }
-  await forward.setMaps(maps, { signal })
-  await forward.forgetAnchors([...grounds.keys()], { signal })
-  await forward.setGrounds(grounds, { signal })
+  await forward.regrounds(parts, { signal })
   const { producerId, producerEpoch } = await newProducerId(source, { signal })
   const formerDataIds = [...identity.formerDataIds, identity.producerId]
   await forward.setIdentity(
@@ -77,8 +76,6 @@ type Stretch = { old: bigint; next: bigint; count: bigint }
  * identical nothing is to be added: offsets are equal, whether they hold a record or what filled a hole.
  */
 export const compose = (map: OffsetMap, back: OffsetMap, cut: CutPoint, at: DrainPoint): void => {
-  map.cut(cut.old) // what a try before this one has added
-  map.forgetShifts(cut.next)
   if (!map.translated && !back.translated) return
   let reached: bigint = cut.old
   const put = ({ old, next, count }: Stretch) => {

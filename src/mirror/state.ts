@@ -104,6 +104,21 @@ const anchorOf = ({ anchor, map, sourceEpochs }: Lane): unknown => {
   return text({ ...anchor, source: sourceEpochs.before(source) })
 }
 
+type Mapped = { where: string; map: OffsetMap; why: string }
+/** So many partitions' grounds are one batch, as a rule. */
+const GROUNDS_AT_ONCE = 200
+
+/** What a map has learned, as it is kept. */
+const unkeptOf = ({ where, map, why }: Mapped) => {
+  const unkept = map.unkept()
+  if (!unkept) return undefined
+  const texts = unkept.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const)
+  // those that are no more go first: a map must never be kept in part with what comes after it from before
+  texts.sort(([, a], [, b]) => Number(a !== null) - Number(b !== null))
+  const shifts = unkept.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
+  return { unkept, entries: [...texts, ...(shifts ? [shifts] : [])] }
+}
+
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
 export class MirrorState {
   readonly #topic: StateTopic
@@ -159,12 +174,21 @@ export class MirrorState {
     )
   }
 
-  /** What was checked on these partitions counts no more: their ground does. */
-  async forgetAnchors(wheres: readonly string[], during: During): Promise<void> {
-    await this.#put(
-      wheres.map(where => [`anchor/${where}`, null] as const),
-      during,
-    )
+  /** A partition goes on at its new ground, with the map up to there: in one write, or its map could be extended twice. */
+  async regrounds(parts: readonly (Mapped & { ground: GroundState })[], during: During): Promise<void> {
+    for (let from = 0; from < parts.length; from += GROUNDS_AT_ONCE) {
+      const share = parts.slice(from, from + GROUNDS_AT_ONCE).map(part => {
+        const kept = unkeptOf(part)
+        const { where, ground } = part
+        const rest = [[`anchor/${where}`, null] as const, [`ground/${where}`, text(ground)] as const]
+        return { kept, entries: [...(kept?.entries ?? []), ...rest] }
+      })
+      await this.#put(
+        share.flatMap(({ entries }) => entries),
+        during,
+      )
+      for (const { kept } of share) kept?.unkept.kept()
+    }
   }
 
   /** What the source lost before it was copied, and the operator accepted. */
@@ -203,19 +227,8 @@ export class MirrorState {
     return { map, why: kept?.why }
   }
   /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
-  async setMaps(
-    lanes: readonly { where: string; map: OffsetMap; why: string }[],
-    during: During,
-  ): Promise<void> {
-    const parts = lanes.flatMap(({ where, map, why }) => {
-      const unkept = map.unkept()
-      if (!unkept) return []
-      const texts = unkept.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const)
-      // those that are no more go first: a map must never be kept in part with what comes after it from before
-      texts.sort(([, a], [, b]) => Number(a !== null) - Number(b !== null))
-      const shifts = unkept.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
-      return [{ unkept, entries: [...texts, ...(shifts ? [shifts] : [])] }]
-    })
+  async setMaps(lanes: readonly Mapped[], during: During): Promise<void> {
+    const parts = lanes.flatMap(lane => unkeptOf(lane) ?? [])
     try {
       await this.#put(
         parts.flatMap(({ entries }) => entries),

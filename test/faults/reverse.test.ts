@@ -148,48 +148,52 @@ servers('the way back of a cutover, when something goes wrong', () => {
     expect([...old.slice(0, 40), ...old.slice(43)]).toEqual(next)
   })
 
-  test('a translated partition goes there and back and there again by exact maps, and its group resumes at its next record each time', async () => {
+  test('a translated partition goes there and back and there again, twice, by exact maps, and its group resumes at its next record each time', async () => {
     const topic = 'turn'
-    const [oldAt, nextAt] = [world.bootstrap('old'), world.bootstrap('new')]
+    const all = async (side: 'old' | 'next') => await committedOf(world[side], topic, 0)
     await world.make(topic)
     await transactions(world, topic, { rounds: 12 })
     await world.write(world.old, topic, records(0, 3, 'old'))
     await world.mirror('turn', [topic], { offsets: 'translated' })
     expect(await seen('next', topic)).toEqual(await seen('old', topic))
-    await using first = await wayBack(world, 'turn', 'run-1', { offsets: 'translated' })
-    const v = (await world.ends(world.old, [topic])).get('turn-0') ?? 0n
-    const image = (await world.ends(world.next, [topic])).get('turn-0') ?? 0n
-    expect(image).toBeLessThan(v)
-    expect(await first.arm(await cutOf(world, [topic]))).toMatchObject({ translated: [{ where: 'turn-0' }] })
-    await first.start()
-    await transactions(world, topic, { rounds: 8, from: 100, on: world.next })
-    await world.write(world.next, topic, records(10, 3, 'new'))
-    const middle = (await committedOf(world.next, topic, 0)).filter(({ offset }) => offset >= image)[5]
-    await commit(world.next, 'turn-read', { 'turn-0': middle?.offset ?? 0n })
-    const drained = await first.drained(await world.ends(world.next, [topic]))
-    expect(await seen('old', topic)).toEqual(await seen('next', topic))
-    await first.groupsBack(drained)
-    const back = (await committed(world.old, 'turn-read'))['turn-0'] ?? 0n
-    expect((await committedOf(world.old, topic, 0)).find(({ offset }) => offset >= back)?.seen).toBe(
-      middle?.seen,
+    for (const round of [1, 2]) {
+      await using back = await wayBack(world, 'turn', `run-${round}`, { offsets: 'translated' })
+      const v = (await world.ends(world.old, [topic])).get('turn-0') ?? 0n
+      const image = (await world.ends(world.next, [topic])).get('turn-0') ?? 0n
+      expect(image).not.toBe(v)
+      expect(await back.arm(await cutOf(world, [topic]))).toMatchObject({ translated: [{ where: 'turn-0' }] })
+      await back.start()
+      await transactions(world, topic, { rounds: 8, from: round * 100, on: world.next })
+      await world.write(world.next, topic, records(10, 3, 'new'))
+      const middle = (await all('next')).filter(({ offset }) => offset >= image)[5]
+      await commit(world.next, 'turn-read', { 'turn-0': middle?.offset ?? 0n })
+      const drained = await back.drained(await world.ends(world.next, [topic]))
+      expect(await seen('old', topic)).toEqual(await seen('next', topic))
+      await back.groupsBack(drained)
+      const at = (await committed(world.old, 'turn-read'))['turn-0'] ?? 0n
+      expect((await all('old')).find(({ offset }) => offset >= at)?.seen).toBe(middle?.seen)
+      await back.stop()
+      await back.rejoinForward(drained)
+      await world.write(world.old, topic, records(20, 3, 'old again'))
+      await transactions(world, topic, { rounds: 6, from: round * 100 + 50 })
+      const again = await world.mirror('turn', [topic], { offsets: 'translated' })
+      expect(again.partitions[0]?.stopped).toBeUndefined()
+      expect(await seen('next', topic)).toEqual(await seen('old', topic))
+      const { translations } = await translateOffsets({
+        from: { name: 'old', bootstrap: parseBootstrap(world.bootstrap('old')) },
+        to: { name: 'new', bootstrap: parseBootstrap(world.bootstrap('new')) },
+        offsets: (await all('old')).map(({ offset }) => offset),
+        ...{ name: 'turn', topic, partition: 0, reverse: false },
+        signal: AbortSignal.timeout(60_000),
+      })
+      expect(translations.map(each => (each.kind === 'exact' ? each.at : each))).toEqual(
+        (await all('next')).map(({ offset }) => offset),
+      )
+    }
+    const verified = world.run(
+      ...['verify', '--from', world.bootstrap('old'), '--to', world.bootstrap('new')],
+      ...['--name', 'turn', '--topics', topic, '--groups', 'turn-*', '--json'],
     )
-    await first.stop()
-    await first.rejoinForward(drained)
-    await world.write(world.old, topic, records(20, 3, 'old again'))
-    await transactions(world, topic, { rounds: 6, from: 200 })
-    const again = await world.mirror('turn', [topic], { offsets: 'translated' })
-    expect(again.partitions[0]?.stopped).toBeUndefined()
-    expect(await seen('next', topic)).toEqual(await seen('old', topic))
-    const all = await committedOf(world.old, topic, 0)
-    const there = await committedOf(world.next, topic, 0)
-    const { translations } = await translateOffsets({
-      from: { name: 'old', bootstrap: parseBootstrap(oldAt) },
-      to: { name: 'new', bootstrap: parseBootstrap(nextAt) },
-      ...{ name: 'turn', topic, partition: 0, offsets: all.map(({ offset }) => offset), reverse: false },
-      signal: AbortSignal.timeout(60_000),
-    })
-    expect(
-      translations.map(({ kind, ...each }) => (kind === 'exact' && 'at' in each ? each.at : kind)),
-    ).toEqual(there.map(({ offset }) => offset))
+    expect((await verified.ended).code, verified.stderr + verified.stdout).toBe(0)
   })
 })
