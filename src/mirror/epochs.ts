@@ -8,11 +8,14 @@ export type EpochRun = { epochs: { from: bigint; epoch: number }[]; end: bigint 
 export const epochsIn = (set: Buffer): EpochRun => {
   const epochs: EpochRun['epochs'] = []
   let tail = -1
+  let known: number | undefined
   for (let at = 0; isWhole(set, at); at += sizeOfBatch(set, at)) {
-    if (set.readInt8(at + AT.magic) !== MAGIC_2) continue
+    if (set[at + AT.magic] !== MAGIC_2) continue
     tail = at
     const epoch = set.readInt32BE(at + AT.leaderEpoch)
-    if (epoch !== epochs.at(-1)?.epoch) epochs.push({ from: set.readBigInt64BE(at), epoch })
+    if (epoch === known) continue
+    known = epoch
+    epochs.push({ from: set.readBigInt64BE(at), epoch })
   }
   const end =
     tail < 0 ? 0n : set.readBigInt64BE(tail) + BigInt(set.readInt32BE(tail + AT.lastOffsetDelta)) + 1n

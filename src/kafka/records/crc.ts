@@ -9,45 +9,48 @@ import { AT, HEADER, sizeOfBatch } from './header.ts'
  */
 const POLYNOMIAL = 0x82f63b78 // CRC-32C, bits reflected: bit 31 is x^0
 
-const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let rest = byte
-  for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1
-  return rest >>> 0
-})
-
-/** TABLE[n * 256 + b]: byte b followed by n zero bytes, so that four bytes are taken in one step. */
-const TABLES = new Uint32Array(1024)
-TABLES.set(TABLE)
-for (let i = 256; i < 1024; i++) {
-  const shorter = TABLES[i - 256] ?? 0
-  TABLES[i] = (shorter >>> 8) ^ (TABLE[shorter & 0xff] ?? 0)
+/** TABLE[n * 256 + b]: byte b followed by n zero bytes, so that eight bytes are taken in one step. Signed, as shifts are. */
+const TABLE = new Int32Array(8 * 256)
+for (let i = 0; i < TABLE.length; i++) {
+  if (i < 256) {
+    let rest = i
+    for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ POLYNOMIAL : rest >>> 1
+    TABLE[i] = rest
+  } else {
+    const shorter = TABLE[i - 256] as number
+    TABLE[i] = (shorter >>> 8) ^ (TABLE[shorter & 0xff] as number)
+  }
 }
 
 /** Below this a call into native code costs more than the work (measured: 0.5 us a call). */
 const NATIVE_FROM = 1024
 
-/** CRC-32C of a whole batch, from its attributes to its end. */
-export const crcOf = (bytes: Buffer, at = 0): number => {
+/** CRC-32C of a whole batch, from its attributes to its end. `view`: of the same bytes, where many batches are asked for. */
+export const crcOf = (bytes: Buffer, at = 0, view = viewOf(bytes)): number => {
   const end = at + sizeOfBatch(bytes, at)
   if (end - at >= NATIVE_FROM) return crc32c(bytes.subarray(at + AT.attributes, end))
-  let rest = 0xffffffff
+  let rest = -1
   let i = at + AT.attributes
-  for (; i + 4 <= end; i += 4) {
-    const word =
-      rest ^
-      ((bytes[i] ?? 0) |
-        ((bytes[i + 1] ?? 0) << 8) |
-        ((bytes[i + 2] ?? 0) << 16) |
-        ((bytes[i + 3] ?? 0) << 24))
+  for (; i + 8 <= end; i += 8) {
+    const low = rest ^ view.getInt32(i, true)
+    const high = view.getInt32(i + 4, true)
     rest =
-      (TABLES[768 + (word & 0xff)] ?? 0) ^
-      (TABLES[512 + ((word >>> 8) & 0xff)] ?? 0) ^
-      (TABLES[256 + ((word >>> 16) & 0xff)] ?? 0) ^
-      (TABLES[word >>> 24] ?? 0)
+      (TABLE[1792 + (low & 0xff)] as number) ^
+      (TABLE[1536 + ((low >>> 8) & 0xff)] as number) ^
+      (TABLE[1280 + ((low >>> 16) & 0xff)] as number) ^
+      (TABLE[1024 + (low >>> 24)] as number) ^
+      (TABLE[768 + (high & 0xff)] as number) ^
+      (TABLE[512 + ((high >>> 8) & 0xff)] as number) ^
+      (TABLE[256 + ((high >>> 16) & 0xff)] as number) ^
+      (TABLE[high >>> 24] as number)
   }
-  for (; i < end; i++) rest = (rest >>> 8) ^ (TABLE[(rest ^ (bytes[i] ?? 0)) & 0xff] ?? 0)
+  for (; i < end; i++) rest = (rest >>> 8) ^ (TABLE[(rest ^ view.getUint8(i)) & 0xff] as number)
   return ~rest >>> 0
 }
+
+/** Reads words several times faster than a Buffer's methods; costs as much to make as a batch's header to read. */
+export const viewOf = ({ buffer, byteOffset, length }: Buffer): DataView =>
+  new DataView(buffer, byteOffset, length)
 
 /** a * b modulo the polynomial. */
 const multiply = (a: number, b: number): number => {

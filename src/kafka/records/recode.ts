@@ -1,7 +1,7 @@
 import { isKmigError, KmigError, Offset } from '../../kit/index.ts'
 import type { Codec } from './codecs.ts'
-import { patchHeader } from './crc.ts'
-import { AT, ATTRIBUTE, HEADER, isWhole, type ProducerStamp, sizeOfBatch } from './header.ts'
+import { patchHeader, viewOf } from './crc.ts'
+import { AT, ATTRIBUTE, HEADER, isWhole, type ProducerStamp, readLong, sizeOfBatch } from './header.ts'
 import { LEAST_OLD, oldMessages } from './old-format.ts'
 import { checkCrc, writeStamp } from './records.ts'
 import { type Body, bodyOf, type Origin, originOf, type Rewritten, rewrite } from './rewrite.ts'
@@ -221,6 +221,30 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
     next = end
   }
 
+  /** Takes small batches that plainly go on from the group, by the thousand: without a bigint for each. Gives where that ends. */
+  const follow = (from: number): number => {
+    if (!group?.small || gap) return from
+    const { ats, codec } = group
+    const first = Number(next) // exact: what is small is not wild
+    let [at, count, { bytes }] = [from, 0, group]
+    for (; isWhole(set, at); ) {
+      const size = sizeOfBatch(set, at)
+      if (size < HEADER || bytes + size > mergeTo || set[at + AT.magic] !== 2) break
+      const records = set.readInt32BE(at + AT.count)
+      const dense = records > 0 && set.readInt32BE(at + AT.lastOffsetDelta) + 1 === records
+      if (!dense || set.readInt16BE(at + AT.attributes) !== codec) break
+      if (readLong(set, at) !== first + count || !isSmall(set, at, size, codec, records, o)) break
+      ats.push(at)
+      bytes += size
+      count += records
+      at += size
+    }
+    next = BigInt(first + count)
+    group.bytes = bytes
+    group.to = next
+    return at
+  }
+
   const walk = () => {
     for (let at = 0; isWhole(set, at); ) {
       const size = sizeOfBatch(set, at)
@@ -229,7 +253,7 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
       if (magic < 2) at = takeOld(at)
       else {
         take(at, size)
-        at += size
+        at = follow(at + size)
       }
     }
   }
@@ -252,8 +276,9 @@ const wholeOf = (
   where: string,
 ): { bodies: Body[]; damage?: KmigError } => {
   const bodies: Body[] = []
+  const view = viewOf(set)
   try {
-    for (const at of ats) bodies.push(bodyOf(set, at, where))
+    for (const at of ats) bodies.push(bodyOf(set, at, where, view))
   } catch (e) {
     if (!isKmigError(e)) throw e
     return { bodies, damage: e }

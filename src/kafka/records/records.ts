@@ -161,8 +161,8 @@ export const writeStamp = (bytes: Buffer, at: number, stamp: ProducerStamp): voi
 }
 
 /** Throws CORRUPT_BATCH if a batch does not match its own checksum. */
-export const checkCrc = (bytes: Buffer, at: number, where: string): void => {
-  const found = crcOf(bytes, at)
+export const checkCrc = (bytes: Buffer, at: number, where: string, view?: DataView): void => {
+  const found = crcOf(bytes, at, view)
   const said = bytes.readUInt32BE(at + AT.crc)
   if (found !== said) {
     throw new KmigError(

@@ -215,8 +215,8 @@ export const originOf = (set: Buffer, at: number): Origin => {
 }
 
 /** Unpacks a v2 batch. It is checked against its own checksum first, so that damage is not blessed with a new one. */
-export const bodyOf = (set: Buffer, at: number, where: string): Body => {
-  checkCrc(set, at, where)
+export const bodyOf = (set: Buffer, at: number, where: string, view?: DataView): Body => {
+  checkCrc(set, at, where, view)
   const end = at + sizeOfBatch(set, at)
   const attributes = set.readInt16BE(at + AT.attributes)
   const codec = attributes & ATTRIBUTE.codec
