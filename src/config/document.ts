@@ -1,6 +1,10 @@
-import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
+import { createRequire } from 'node:module'
+import type { Node } from 'yaml'
 import * as z from 'zod'
 import { KmigError } from '../kit/index.ts'
+
+/** Loaded when there is a kmig.yaml to read: where addresses are given, its 72 modules are not needed. */
+const yamlLibrary = (): typeof import('yaml') => createRequire(import.meta.url)('yaml')
 
 const text = z.string().min(1)
 const cluster = z.strictObject({
@@ -21,6 +25,7 @@ type Finding = { at: number; what: string }
 
 /** Reads kmig.yaml's text. CONFIG_INVALID lists each fault as file:line:column. */
 export const parseConfig = (file: string, source: string): Document => {
+  const { LineCounter, parseDocument } = yamlLibrary()
   const lines = new LineCounter()
   const yaml = parseDocument(source, { lineCounter: lines, prettyErrors: false })
   const refuse = (findings: Finding[]): KmigError => {
@@ -53,6 +58,7 @@ export const parseConfig = (file: string, source: string): Document => {
 
 /** Where the value at a path begins, or the nearest thing above it. */
 const startOf = (root: Node | null, path: string[]): number => {
+  const { isMap } = yamlLibrary()
   let node = root
   for (const step of path) {
     const next = isMap(node) ? node.get(step, true) : undefined
@@ -63,6 +69,7 @@ const startOf = (root: Node | null, path: string[]): number => {
 }
 
 const keyOf = (root: Node | null, path: string[]): number => {
+  const { isMap, isScalar } = yamlLibrary()
   let node: unknown = root
   for (const step of path.slice(0, -1)) node = isMap(node) ? node.get(step, true) : undefined
   const pair = isMap(node)

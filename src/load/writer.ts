@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { CompressionTypes, kafkaJs, type Producer, type Security } from '../kafka/index.ts'
+import { CODECS, kafkaJs, type Producer, type Security } from '../kafka/index.ts'
 import { formatHostPort, type HostPort, KmigError, messageOf, sleep } from '../kit/index.ts'
 import { Ledger, type Place, placeKey } from './ledger.ts'
 import { writePayload } from './payload.ts'
@@ -8,14 +8,6 @@ import { writePayload } from './payload.ts'
 export type Located = { bootstrap: readonly HostPort[]; security?: Security | undefined }
 /** Asked at every start: the cluster that a client should talk to now, from its discovery file. */
 export type Locate = () => Promise<Located>
-
-const CODECS = {
-  none: CompressionTypes.None,
-  gzip: CompressionTypes.GZIP,
-  snappy: CompressionTypes.Snappy,
-  lz4: CompressionTypes.LZ4,
-  zstd: CompressionTypes.ZSTD,
-}
 
 /** A fresh name for a run of writers and readers. */
 export const newRun = (): string => randomBytes(8).toString('hex')
@@ -37,7 +29,7 @@ export type WriterOptions = {
   /** Length of a value; default 200. */
   bytes?: number
   /** Default none. */
-  codec?: keyof typeof CODECS
+  codec?: (typeof CODECS)[number]
 }
 
 /** A rate that was not kept for longer than this is not made up for. */
@@ -158,7 +150,7 @@ export class Writer implements AsyncDisposable {
       const [answer] = await producer.send({
         topic: place.topic,
         acks: -1,
-        compression: CODECS[codec],
+        compression: CODECS.indexOf(codec),
         messages,
       })
       await this.#ledger.append({ kind: 'ok', ...place, from, to, offset: answer?.baseOffset ?? '-1', at })
