@@ -176,6 +176,11 @@ export class Cluster implements AsyncDisposable {
     return `cluster ${this.clusterId}`
   }
 
+  /** The quickest answer of any of its brokers, ms: how far away it is. */
+  get roundTripMs(): number {
+    return this.#links.roundTripMs
+  }
+
   /** Asks any broker; after a failure the next one, the bootstrap addresses included. */
   any<Q, S>(api: Api<Q, S>, request: Q, options: RequestOptions<S> = {}): Promise<S> {
     const turn = this.#turn++

@@ -62,6 +62,8 @@ export class Connection implements AsyncDisposable {
   readonly ended: Promise<Error>
   bytesIn = 0
   bytesOut = 0
+  /** The quickest answer so far, ms: about the time to the broker and back. */
+  roundTripMs = Number.POSITIVE_INFINITY
   /** Told of each request by the name of its kind. */
   onRequest: ((api: string) => void) | undefined
   #transport: Transport | undefined
@@ -264,6 +266,8 @@ export class Connection implements AsyncDisposable {
     }
     this.#pending.shift()
     if (this.#pending.length === 0) this.#disarm()
+    const sent = waiting.deadline - waiting.timeoutMs
+    this.roundTripMs = Math.min(this.roundTripMs, performance.now() - sent)
     waiting.resolve(reader)
   }
 

@@ -8,6 +8,7 @@ import { Connection, type ConnectionOptions } from './connection.ts'
 export class Links implements AsyncDisposable {
   #options: Omit<ConnectionOptions, 'signal'>
   #links = new Map<string, Promise<Connection>>()
+  #live = new Set<Connection>()
   #closing = new AbortController()
   /** Told of each request on any of them. */
   onRequest: ((api: string) => void) | undefined
@@ -17,6 +18,13 @@ export class Links implements AsyncDisposable {
 
   get closed(): boolean {
     return this.#closing.signal.aborted
+  }
+
+  /** The quickest answer on any of them that are open, ms; infinite before the first. */
+  get roundTripMs(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const { roundTripMs } of this.#live) least = Math.min(least, roundTripMs)
+    return least
   }
 
   /** `name` says in errors whose address it is. */
@@ -52,6 +60,8 @@ export class Links implements AsyncDisposable {
     }
     opening.then(connection => {
       connection.onRequest = this.onRequest
+      this.#live.add(connection)
+      connection.ended.then(() => this.#live.delete(connection))
       connection.ended.then(forget)
     }, forget)
     return opening

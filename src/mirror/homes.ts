@@ -5,11 +5,14 @@ import type { TopicIds } from './by-id.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import { Inlet } from './inlet.ts'
 import type { Lane } from './lane.ts'
-import type { Memory } from './memory.ts'
+import { FAR_MS, type Memory } from './memory.ts'
 import { Outlet } from './outlet.ts'
 
-/** Connections per broker and direction: the broker handles one request per connection at a time. */
-const CONNECTIONS = 2
+/**
+ * Connections per broker and direction: the broker handles one request per connection at a time. One that is far away is
+ * asked on more: an answer is long under way, and its buffer for sending (`socket.send.buffer.bytes`, 100 KB) bounds each.
+ */
+const CONNECTIONS = { near: 2, far: 8 }
 /** A lane whose broker is not found is looked up again after these; one that was well for so long begins anew. */
 const AGAIN_MS = { firstMs: 200, maxMs: 5_000 }
 const WELL_MS = 15_000
@@ -55,13 +58,11 @@ export class Homes {
     this.#o = options
   }
 
-  /** Which of the connections to a broker a lane uses, always the same. */
-  #slotOf(lane: Lane): number {
-    const known = this.#slots.get(lane)
-    if (known !== undefined) return known
-    const slot = this.#nextSlot++ % CONNECTIONS
+  /** Which of the connections to a broker a lane uses: the same for as long as the broker is as far away. */
+  #slotOf(lane: Lane, { roundTripMs }: Cluster): number {
+    const slot = this.#slots.get(lane) ?? this.#nextSlot++
     this.#slots.set(lane, slot)
-    return slot
+    return slot % (roundTripMs < FAR_MS ? CONNECTIONS.near : CONNECTIONS.far)
   }
 
   /** Whether a lane needs a connection that it is not on. */
@@ -144,7 +145,7 @@ export class Homes {
     return Map.groupBy(lanes, lane => {
       const leader = cluster.leaderOf(lane.topic, lane.partition)
       if (!leader) return undefined
-      const key = { nodeId: leader.nodeId, slot: this.#slotOf(lane) }
+      const key = { nodeId: leader.nodeId, slot: this.#slotOf(lane, cluster) }
       const name = `${key.nodeId}/${key.slot}`
       keys.set(name, keys.get(name) ?? key)
       return keys.get(name)
@@ -213,8 +214,8 @@ export class Homes {
       signal,
       brakes,
       leaderEpochOf: ({ topic, partition }) => source.leaderOf(topic, partition)?.leaderEpoch ?? -1,
-      mostBytes: () => memory.perAnswer(this.#inlets.size),
-      full: () => lanes.reduce((sum, lane) => sum + lane.held, 0) > memory.held,
+      mostBytes: () => memory.perAnswer(this.#inlets.size, source.roundTripMs),
+      full: () => this.#underWay() + lanes.reduce((sum, lane) => sum + lane.held, 0) > memory.held,
       fed: () => {
         for (const outlet of this.#outlets.values()) outlet.pump()
         moved()
@@ -225,6 +226,12 @@ export class Homes {
     connection.ended.then(() => this.#inlets.delete(connection))
     run(inlet.run())
     return inlet
+  }
+
+  #underWay(): number {
+    let bytes = 0
+    for (const inlet of this.#inlets.values()) bytes += inlet.underWay
+    return bytes
   }
 
   #lost(lane: Lane, inlet: Inlet, why: KmigError): void {

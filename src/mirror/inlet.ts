@@ -21,9 +21,12 @@ import { Wake } from './wake.ts'
 
 /**
  * What an answer may hold: grows while answers come fast, shrinks while they are slow, so that a thin link is neither
- * silent for long nor past its deadline. A batch that is larger comes whole all the same.
+ * silent for long nor past its deadline; how far, is for the memory to say. A batch that is larger comes whole all the same.
  */
-const FETCH_BYTES = { least: 256 << 10, first: 1 << 20, most: 4 << 20 }
+const FETCH_BYTES = { least: 256 << 10, first: 1 << 20 }
+/** Each time. */
+const GROWTH = 4
+/** Beyond the round trip. */
 const FAST_MS = 250
 const SLOW_MS = 1_000
 const PARTITION_BYTES = 1 << 20
@@ -43,7 +46,7 @@ const READ_COMMITTED = 1
 const LEAST_BYTES = 64 << 10
 /** FETCH_SESSION_ID_NOT_FOUND, INVALID_FETCH_SESSION_EPOCH, INCONSISTENT_TOPIC_ID, FETCH_SESSION_TOPIC_ID_ERROR. */
 const SESSION_ERRORS: ReadonlySet<number> = new Set([70, 71, 103, 106])
-/** A lane asks for no more while it holds this; what all lanes together may hold is the mirror's to say. */
+/** A lane asks for no more while it holds this, or an answer's worth; what all lanes together may hold is the mirror's to say. */
 const LANE_BYTES = 4 << 20
 
 const RECODE = { passFrom: { plain: 12 << 10, packed: 4 << 10 }, mergeTo: 512 << 10 }
@@ -62,7 +65,7 @@ export type InletOptions = {
   leaderEpochOf(lane: Lane): number
   /** What one answer may hold, so that all connections together stay within the memory they have. */
   mostBytes(): number
-  /** Whether all lanes together hold too much. */
+  /** Whether all lanes together hold too much, what is under way to them included. */
   full(): boolean
   /** Lanes got something. */
   fed(): void
@@ -82,6 +85,10 @@ export class Inlet {
   #throttledUntil = Number.NEGATIVE_INFINITY
   #bytes = FETCH_BYTES.first
   #idle = false
+  /** Of the last answer. */
+  #came = 0
+  /** What the answer that is under way may bring, as the last one tells. */
+  underWay = 0
 
   constructor(connection: Connection, options: InletOptions) {
     this.connection = connection
@@ -109,7 +116,7 @@ export class Inlet {
     const { signal, full, strayed } = this.#options
     while (!signal.aborted && !this.connection.closed) {
       if (await this.#rested()) continue
-      const hungry = full() ? [] : [...this.#lanes].filter(lane => lane.hungry(LANE_BYTES))
+      const hungry = full() ? [] : [...this.#lanes].filter(lane => lane.hungry(this.#laneBytes))
       if (hungry.length === 0) {
         await this.#wake.wait()
         continue
@@ -134,16 +141,21 @@ export class Inlet {
     return true
   }
 
+  get #laneBytes(): number {
+    return Math.max(LANE_BYTES, this.#bytes)
+  }
+
   get #pollMs(): number {
     const copying = [...this.#lanes].filter(lane => lane.phase.at === 'copying')
-    const heldBack = copying.some(lane => !lane.hungry(LANE_BYTES))
+    const heldBack = copying.some(lane => !lane.hungry(this.#laneBytes))
     if (heldBack) return this.#lanes.size > MANY_LANES ? HELD_BACK_POLL_MS.many : HELD_BACK_POLL_MS.few
     return this.#idle ? IDLE_POLL_MS : LONG_POLL_MS
   }
 
   #question(hungry: readonly Lane[], maxBytes: number): Map<string, Asked> {
     const { leaderEpochOf } = this.#options
-    const partitionMaxBytes = Math.min(PARTITION_BYTES, maxBytes)
+    const share = Math.max(PARTITION_BYTES, maxBytes / hungry.length)
+    const partitionMaxBytes = Math.min(Math.floor(share), maxBytes)
     return new Map(
       hungry.map(lane => {
         const { topic, partition, wanted, where } = lane
@@ -162,6 +174,7 @@ export class Inlet {
     const maxBytes = Math.min(this.#bytes, mostBytes(), Math.max(LEAST_BYTES, brakes.maxRate ?? this.#bytes))
     const asked = new Map(hungry.map(lane => [lane.where, { lane, generation: lane.generation }]))
     const asking = performance.now()
+    this.underWay = Math.min(maxBytes, this.#came * GROWTH)
     const answer = await fetchFrom(
       this.connection,
       topicIds,
@@ -173,7 +186,9 @@ export class Inlet {
         ...this.#session.question(this.#question(hungry, maxBytes)),
       },
       { timeoutMs: TIMEOUT_MS, signal },
-    )
+    ).finally(() => {
+      this.underWay = 0
+    })
     brakes.throttled('source', answer.throttleTimeMs)
     this.#throttledUntil = performance.now() + answer.throttleTimeMs
     if (answer.errorCode !== 0) return await this.#anew(answer.errorCode)
@@ -192,6 +207,7 @@ export class Inlet {
     frame.read()
     brakes.took(bytes)
     this.#idle = bytes === 0
+    this.#came = bytes
     this.#adapt(bytes, performance.now() - asking)
     fed()
   }
@@ -206,8 +222,9 @@ export class Inlet {
 
   #adapt(bytes: number, ms: number): void {
     if (bytes * 2 < this.#bytes) return
-    if (ms < FAST_MS) this.#bytes = Math.min(FETCH_BYTES.most, this.#bytes * 2)
-    else if (ms > SLOW_MS) this.#bytes = Math.max(FETCH_BYTES.least, this.#bytes / 2)
+    const beyond = ms - this.connection.roundTripMs
+    if (beyond < FAST_MS) this.#bytes = Math.min(this.#options.mostBytes(), this.#bytes * GROWTH)
+    else if (beyond > SLOW_MS) this.#bytes = Math.max(FETCH_BYTES.least, this.#bytes / 2)
   }
 
   #give(lane: Lane, part: Part, frame: Frame): void {
