@@ -6,6 +6,7 @@ export {
   barrierShape,
   barrierText,
 } from './barrier/index.ts'
+export { type CheckedReport, checkCertificate, checkShape, checkText } from './certificate/index.ts'
 export { Cutover, type CutoverOptions, type CutoverSide } from './cutover.ts'
 export {
   blocking,

@@ -3,6 +3,7 @@ import * as z from 'zod'
 import { envelope } from '../../src/cli/index.ts'
 import {
   barrierShape,
+  checkShape,
   cutoverPlanShape,
   cutoverReportShape,
   doctorShape,
@@ -30,6 +31,7 @@ import { allCommands, flagsOf } from './all-commands.ts'
 const SHAPES: Record<string, z.ZodRawShape> = {
   barrier: barrierShape,
   cutover: cutoverReportShape,
+  'cutover-check': checkShape,
   'cutover-plan': cutoverPlanShape,
   'cutover-rollback': rollbackShape,
   'cutover-status': statusShape,

@@ -3,6 +3,7 @@ import { partitionKey, partitionOf } from '../../kafka/index.ts'
 import type { CertificateInput } from '../certificate-input.ts'
 import type { PlanDocument } from '../plan-document.ts'
 import { timingsOf } from '../report.ts'
+import type { RunSide } from '../run-directory.ts'
 import type { Contents, ContentsOf } from './contents.ts'
 import { coverageOf, externalOf } from './coverage.ts'
 import { fenceOf } from './fence-facts.ts'
@@ -27,13 +28,14 @@ export const certificateOf = (
 ): Certificate => {
   const { header, plan, states, stranded, rollbackClass, reverse, journalSha256 } = input
   const last = states.at(-1)?.state.at ?? 'empty'
-  const side = ({ name, clusterId, bootstrap, version }: PlanDocument['from']) => ({
+  const side = ({ name, clusterId, bootstrap, version }: PlanDocument['from'], { protocol }: RunSide) => ({
     ...{ name, id: clusterId, bootstrap: [...bootstrap], version },
+    ...(protocol && { protocol }),
   })
   const facts = {
     ...{ schemaVersion: 1 as const, kmig: 'cutover-certificate' as const, runId: header.id, state: last },
     ...{ madeAt: seen.madeAt, planHash: plan.hash, toolVersion: input.toolVersion, mirror: header.mirror },
-    clusters: { old: side(plan.from), new: side(plan.to) },
+    clusters: { old: side(plan.from, header.from), new: side(plan.to, header.to) },
     times: timingsOf(states),
     fence: fenceOf(input.fence),
     partitions: Object.entries(input.cut).map(([where, cut]) =>

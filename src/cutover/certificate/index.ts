@@ -1,3 +1,5 @@
+export { type CheckedReport, checkCertificate } from './check.ts'
+export { checkShape, checkText } from './check-report.ts'
 export { type CheckPortOptions, checkPort } from './content-check.ts'
 export { type Certificate, certificateShape } from './shape.ts'
 export { type Written, writeCertificate } from './write.ts'

@@ -11,6 +11,7 @@ const cluster = z.strictObject({
   name: z.string(),
   id: z.string(),
   bootstrap: z.array(z.string()),
+  protocol: z.string().optional().describe('absent: PLAINTEXT'),
   version: z.string().describe("as its brokers tell it by their APIs; '' where they don't"),
 })
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { toJSONSchema } from 'zod'
 import { certificateOf, chained } from '../../../src/cutover/certificate/certificate.ts'
 import { certificateShape } from '../../../src/cutover/certificate/shape.ts'
 import { contents, input, seen, sha } from './input.ts'
@@ -156,4 +157,11 @@ describe('a certificate', () => {
       'setting topic orders retention.ms (new) changed',
     ])
   })
+})
+
+test('the form of certificates is published', async () => {
+  const schema = toJSONSchema(certificateShape)
+  await expect(`${JSON.stringify(schema, undefined, 2)}\n`).toMatchFileSnapshot(
+    '../../../docs/schemas/certificate.json',
+  )
 })
