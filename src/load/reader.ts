@@ -46,6 +46,10 @@ export class Reader implements AsyncDisposable {
     return this.#options.group
   }
 
+  get topics(): readonly string[] {
+    return this.#options.topics
+  }
+
   get entries(): readonly ReadEntry[] {
     return this.#journal.entries
   }

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
-import { type Account, type Place, placeKey, Reader, Writer } from '../load/index.ts'
-import { locateIn } from './discovery-files.ts'
-import { TOPICS, type World } from './world.ts'
+import { type Account, type Locate, type Place, placeKey, Reader, Writer } from '../load/index.ts'
+
+type Codec = 'none' | 'gzip' | 'zstd'
+
+/** Who takes part in a story, and where each finds its cluster. */
+export type Cast = {
+  writers: readonly { places: readonly Place[]; codec: Codec; locate: Locate }[]
+  readers: readonly { group: string; topics: readonly string[]; locate: Locate }[]
+}
 
 /** The application's clients: ordinary writers and readers that follow the discovery files. */
 export class Crowd implements AsyncDisposable {
@@ -14,39 +20,34 @@ export class Crowd implements AsyncDisposable {
     this.readers = readers
   }
 
-  static async open(world: World, run: string): Promise<Crowd> {
-    const writer = (number: number, topics: readonly string[], codec: 'none' | 'gzip' | 'zstd') =>
+  /** `journals`: the directory of what they know. */
+  static async open(
+    { writers, readers }: Cast,
+    { run, journals }: { run: string; journals: string },
+  ): Promise<Crowd> {
+    const opened = writers.map((writer, i) =>
       Writer.open({
         run,
-        writer: number,
-        places: placesOf(topics),
-        locate: async () => ({
-          bootstrap: await locateIn(world.discovery, number === 3 ? 'scribe' : 'standard'),
-        }),
-        path: join(world.journals, `writer-${number}.ndjson`),
-        codec,
+        writer: i + 1,
+        ...writer,
+        path: join(journals, `writer-${i + 1}.ndjson`),
         perBatch: 10,
         everyMs: 40,
-      })
-    const reader = (group: string, topics: readonly string[]) =>
-      Reader.open({
-        group,
-        topics,
-        locate: async () => ({ bootstrap: await locateIn(world.discovery, 'standard') }),
-        path: join(world.journals, `reader-${group}.ndjson`),
-      })
-    const writers = [
-      writer(1, ['orders'], 'none'),
-      writer(2, ['orders', 'payments'], 'gzip'),
-      writer(3, ['clicks'], 'zstd'),
-    ]
-    const readers = [reader('billing', ['orders', 'payments']), reader('analytics', ['clicks'])]
-    return new Crowd(run, await Promise.all(writers), await Promise.all(readers))
+      }),
+    )
+    const others = readers.map(reader =>
+      Reader.open({ ...reader, path: join(journals, `reader-${reader.group}.ndjson`) }),
+    )
+    return new Crowd(run, await Promise.all(opened), await Promise.all(others))
   }
 
   /** Each client reads its discovery file and connects. */
   async start(): Promise<void> {
     await Promise.all([...this.writers, ...this.readers].map(client => client.start()))
+  }
+
+  async startReaders(): Promise<void> {
+    await Promise.all(this.readers.map(reader => reader.start()))
   }
 
   async stopWriters(): Promise<void> {
@@ -61,6 +62,11 @@ export class Crowd implements AsyncDisposable {
   }
   get read(): number {
     return this.readers.reduce((sum, { read }) => sum + read, 0)
+  }
+
+  /** Records that writers had acknowledged. */
+  get acknowledged(): number {
+    return this.writers.reduce((sum, { count }) => sum + count, 0)
   }
 
   /** The brokers that its running clients talk to. */
@@ -80,8 +86,3 @@ export class Crowd implements AsyncDisposable {
     await Promise.all([...this.writers, ...this.readers].map(client => client[Symbol.asyncDispose]()))
   }
 }
-
-const placesOf = (topics: readonly string[]): Place[] =>
-  TOPICS.filter(({ name }) => topics.includes(name)).flatMap(({ name, partitions }) =>
-    Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition })),
-  )

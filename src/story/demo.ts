@@ -3,12 +3,13 @@ import { type During, formatDuration, isKmigError, plural, sleep } from '../kit/
 import { newRun } from '../load/index.ts'
 import { runMirror } from '../mirror/index.ts'
 import type { SandboxOptions } from '../sandbox/index.ts'
+import { demoCast } from './cast.ts'
 import { Crowd } from './crowd.ts'
 import { changedFiles, snapshot } from './discovery-files.ts'
 import { cutOver, goBack } from './moves.ts'
 import { isGood } from './report.ts'
 import { judge, type LogVerdict } from './verdict.ts'
-import { openWorld, type World } from './world.ts'
+import { furnish, openWorld, TOPICS, type World } from './world.ts'
 import { moveZnodes, seedZnodes, type ZnodeFindings } from './znodes.ts'
 
 export type DemoEvent =
@@ -42,12 +43,14 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
   await using world = await openWorld({
     ...sandbox,
     signal,
+    prefix: 'kmig-demo-',
     on: event => {
       if (event.kind === 'fetching') tell(`fetching servers through Maven, once: ${event.directory}`)
       if (event.kind === 'kept') tell(`logs and data of the servers are kept in ${event.directory}`)
     },
   })
-  await using crowd = await Crowd.open(world, newRun())
+  await furnish(world, signal)
+  await using crowd = await Crowd.open(demoCast(world), { run: newRun(), journals: world.journals })
   if (options.keep) tell(`files are kept in ${world.keep()}`)
   using story = new Story(world, crowd, options)
   const znodes = await story.znodes()
@@ -55,7 +58,7 @@ export const demo = async (options: DemoOptions): Promise<DemoReport> => {
   const rollback = await story.roundTrip()
   const cutover = await story.move()
   tell('reading both clusters back with an ordinary client')
-  const logs = await judge(world, crowd, signal)
+  const logs = await judge(world, crowd, { topics: TOPICS.map(({ name }) => name), signal })
   const found = { ms: Math.round(performance.now() - start), znodes, rollback, cutover, logs }
   return { ...found, ok: isGood(found) }
 }

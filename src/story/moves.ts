@@ -3,7 +3,7 @@ import type { During } from '../kit/index.ts'
 import { kafkaChroot, type Side, type World } from './world.ts'
 
 /** How long the old cluster's log ends must stand still. Real cutovers take the default, 10 s. */
-const STILL_MS = 3_000
+export const STILL_MS = 3_000
 
 const sideOf = (side: Side) => ({
   name: side.name,

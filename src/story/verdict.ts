@@ -12,7 +12,7 @@ import {
   unequal,
 } from '../load/index.ts'
 import type { Crowd } from './crowd.ts'
-import { TOPICS, type World } from './world.ts'
+import type { World } from './world.ts'
 
 /** What both clusters' logs say at the end, against what the clients know. */
 export type LogVerdict = {
@@ -29,18 +29,34 @@ export type LogVerdict = {
   faults: string[]
 }
 
+export type JudgeOptions = {
+  topics: readonly string[]
+  /** Where the records begin that the crowd wrote; below stand others', by `topic-partition`. Default: at the start. */
+  from?: ReadonlyMap<string, bigint> | undefined
+  signal: AbortSignal
+}
+
 /** Reads both clusters' logs back by an ordinary client, and judges. */
-export const judge = async (world: World, crowd: Crowd, signal: AbortSignal): Promise<LogVerdict> => {
-  const topics = TOPICS.map(({ name }) => name)
+export const judge = async (
+  world: Pick<World, 'old' | 'next'>,
+  crowd: Crowd,
+  { topics, from, signal }: JudgeOptions,
+): Promise<LogVerdict> => {
   const [old, next] = await Promise.all(
     [world.old, world.next].map(({ bootstrap }) => readBack({ bootstrap, topics, signal })),
   )
-  const found = (next ?? []).map(log =>
-    checkPartition({ ...log, run: crowd.run, accounts: crowd.accounts(log) }),
-  )
+  const found = (next ?? []).map(log => {
+    const first = from?.get(placeKey(log)) ?? 0n
+    const records = log.records.filter(({ offset }) => offset >= first)
+    return checkPartition({ ...log, records, run: crowd.run, accounts: crowd.accounts(log) })
+  })
   const differing = compare(old ?? [], next ?? [])
   const reads = crowd.readers.flatMap(({ group, entries }) => checkReads(group, entries))
-  const unread = unreadOf(next ?? [], reads)
+  const followed = new Set(crowd.readers.flatMap(reader => reader.topics))
+  const unread = unreadOf(
+    (next ?? []).filter(({ topic }) => followed.has(topic)),
+    reads,
+  )
   return {
     totals: totals(found),
     oldRecords: (old ?? []).reduce((sum, { records }) => sum + records.length, 0),

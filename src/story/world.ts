@@ -33,6 +33,8 @@ const OLD: Spec = { kind: 'kafka-zk', version: '3.9.2', brokers: 1 }
 /** A KRaft cluster needs no ZooKeeper; the one beside it is where the application's znodes go. */
 const NEXT: Spec = { kind: 'kraft', version: '4.3.1', brokers: 1, ensemble: 1 }
 
+export const VERSIONS = { old: OLD.version, new: NEXT.version }
+
 /** Topics of the application. */
 export const TOPICS = [
   { name: 'orders', partitions: 4 },
@@ -50,14 +52,14 @@ const AGED_RECORDS = 500
 /** What a discovery entry says under `zookeeper`: Kafka's own chroot. */
 export const kafkaChroot = (side: Side): string => `${side.zookeeper}/kafka`
 
-export type WorldOptions = SandboxOptions & { signal: AbortSignal }
+export type WorldOptions = SandboxOptions & { signal: AbortSignal; prefix: string }
 
-/** Starts both clusters at once, and writes the discovery files of the old one. */
+/** Starts both clusters at once, with empty directories beside them. */
 export const openWorld = async (options: WorldOptions): Promise<World> => {
   await using opened = new AsyncDisposableStack()
   await Sandbox.check([OLD, NEXT], options)
   const sandbox = opened.use(await Sandbox.open(options))
-  const directory = await mkdtemp(join(options.root, 'kmig-demo-'))
+  const directory = await mkdtemp(join(options.root, options.prefix))
   let kept = false
   opened.defer(async () => {
     if (!kept) await rm(directory, { recursive: true, force: true })
@@ -70,8 +72,6 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   const [old, next] = await Promise.all([start(OLD, 'old'), start(NEXT, 'new')])
   const [discovery, state, journals] = ['srv-configs', 'state', 'journals'].map(name => join(directory, name))
   for (const path of [discovery, state, journals]) await mkdir(path ?? '', { mode: 0o700 })
-  await writeFiles(discovery ?? '', { bootstrap: old.bootstrap, zookeeper: kafkaChroot(old) })
-  await makeTopics(old, options.signal)
   const rest = opened.move()
   return {
     old,
@@ -86,6 +86,12 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
     },
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   }
+}
+
+/** What the demo plays with: discovery files of the old cluster, and its topics. */
+export const furnish = async ({ old, discovery }: World, signal: AbortSignal): Promise<void> => {
+  await writeFiles(discovery, { bootstrap: old.bootstrap, zookeeper: kafkaChroot(old) })
+  await makeTopics(old, signal)
 }
 
 /** Makes the topics; the last one's log begins late, as retention leaves it. */

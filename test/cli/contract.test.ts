@@ -14,7 +14,7 @@ import {
 import { lintShape, revertShape, setShape, showShape } from '../../src/discovery/index.ts'
 import { stressShape } from '../../src/load/index.ts'
 import { groupOffsetsShape, planShape, reportShape, translateShape } from '../../src/mirror/index.ts'
-import { demoShape } from '../../src/story/index.ts'
+import { demoShape, rehearseShape } from '../../src/story/index.ts'
 import { verifyShape } from '../../src/verify/index.ts'
 import {
   dumpShape,
@@ -47,6 +47,7 @@ const SHAPES: Record<string, z.ZodRawShape> = {
   'offsets-show': groupOffsetsShape,
   'offsets-sync': groupOffsetsShape,
   'offsets-translate': translateShape,
+  rehearse: rehearseShape,
   stress: stressShape,
   verify: verifyShape,
   'zk-du': duShape,
