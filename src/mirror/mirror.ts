@@ -133,6 +133,7 @@ export class Mirror implements AsyncDisposable {
       target,
       state: this.#state,
       limits: this.#limits,
+      recover: this.name,
     })
     this.#plan = { ...this.#plan, topics: planned, cutover: this.#state?.cutover }
   }

@@ -21,6 +21,7 @@ import { chooser, type During, type ErrorCode, isKmigError, type KmigError, Offs
 import { stateTopicOf } from '../offsets/index.ts'
 import { ifDenied, mayNot, unseenTopics } from './denied.ts'
 import { type HolesPlan, holesPlan, type OffsetsPolicy } from './filling.ts'
+import { suspectCopies } from './find-again.ts'
 import type { CutoverState, MirrorState, TopicState } from './state.ts'
 import { tryOut } from './try-out.ts'
 import { isAnew, judge, refusedBy } from './verdict.ts'
@@ -77,9 +78,12 @@ export type TopicPlan = {
   sourceId: string
   /** Topic id on the target; undefined if the topic is still to be made. */
   targetId: string | undefined
-  /** `adopt`: it is there, empty and of the right form. `grow`: the source has more partitions than the copy. */
-  action: 'create' | 'adopt' | 'resume' | 'grow' | 'refuse'
-  /** Why it is refused: the other topics can go on. */
+  /**
+   * `adopt`: it is there, empty and of the right form. `grow`: the source has more partitions than the copy. `recover`: what
+   * was known of it is gone, and is to be found again from the copy itself.
+   */
+  action: 'create' | 'adopt' | 'resume' | 'grow' | 'recover' | 'refuse'
+  /** Why it is refused, or to be found again: the other topics can go on. */
   why: string | undefined
   /** What kind of refusal it is, and what to do about it. */
   code?: ErrorCode
@@ -106,6 +110,8 @@ export type PlanOptions = During & {
   defaults?: readonly TopicConfig[] | undefined
   /** Values that the target was seen to refuse; grows. */
   limits?: SettingLimits | undefined
+  /** The mirror whose copies are known again though its state is gone; default none. */
+  recover?: string | undefined
 }
 
 /** How long a partition without a leader holds up a plan: it is planned as waiting then. */
@@ -135,6 +141,7 @@ export const planTopics = async ({
   offsets,
   sync,
   limits = noLimits(),
+  recover,
   signal,
   ...given
 }: PlanOptions): Promise<TopicPlan[]> => {
@@ -222,6 +229,7 @@ export const planTopics = async ({
       }),
     }
   })
+  if (recover !== undefined) await suspectCopies(planned, { target, name: recover, state, signal })
   await tryOut(planned, { target, limits, configsOf, signal })
   return planned
 }

@@ -62,7 +62,7 @@ export const refuse = (
 /** Enough to see what to do. */
 const REMEDIES = 6
 /** Why none of these topics can be mirrored, as one error. */
-const refusal = (topics: readonly TopicPlan[]): KmigError => {
+export const refusal = (topics: readonly TopicPlan[]): KmigError => {
   const [first] = topics.filter(({ code }) => code !== 'AUTHORIZATION').concat(topics)
   const what = topics.map(({ topic, why }) => `topic ${topic}: ${why}`).join('; ')
   const remedies = [...new Set(topics.flatMap(each => each.try ?? []))].slice(0, REMEDIES)

@@ -1,13 +1,12 @@
-import { type BatchHeader, type Cluster, Fetch, headers, kafkaError, partitionKey } from '../kafka/index.ts'
-import { KmigError, Offset } from '../kit/index.ts'
+import { type BatchHeader, type Cluster, headers } from '../kafka/index.ts'
+import { type KmigError, Offset } from '../kit/index.ts'
+import { fetchAt } from './fetch-at.ts'
 import type { Lane } from './lane.ts'
 import { strangeWrite } from './lane-errors.ts'
 import type { Settled } from './lane-shape.ts'
 import type { ProducerIds } from './state.ts'
 import { Trail } from './trail.ts'
 
-const PART_BYTES = 4 << 20
-const TIMEOUT_MS = 30_000
 const NOTHING = Buffer.alloc(0)
 
 export type ReadHeaders = {
@@ -22,28 +21,9 @@ export type ReadHeaders = {
 /** Every batch header of a target partition that has offsets in [from, to). Throws UNREACHABLE. */
 export async function* headersIn(o: ReadHeaders): AsyncGenerator<BatchHeader, void> {
   const { target, topic, partition, to, signal } = o
-  const where = partitionKey(topic, partition)
   for (let at = o.from; at < to; ) {
-    const leader = target.leaderOf(topic, partition)
-    if (!leader) throw new KmigError('UNREACHABLE', `${where} has no leader on the target`)
-    const connection = await target.connection(leader.nodeId, 'read-back', signal)
-    const partitions = [{ partition, fetchOffset: at, partitionMaxBytes: PART_BYTES }]
-    const answer = await connection.send(
-      Fetch,
-      {
-        maxWaitMs: 500,
-        minBytes: 1,
-        maxBytes: PART_BYTES,
-        isolationLevel: 0,
-        topics: [{ topic, partitions }],
-      },
-      { timeoutMs: TIMEOUT_MS, signal },
-    )
-    const part = answer.topics[0]?.partitions[0]
-    if (part?.errorCode !== 0) {
-      const { name } = kafkaError(part?.errorCode ?? -1)
-      throw new KmigError('UNREACHABLE', `reading ${where} offset ${at} back: ${name}`)
-    }
+    const how = { purpose: 'read-back', what: 'reading back', signal }
+    const part = await fetchAt(target, { topic, partition, at, ...how })
     for (const { header } of headers(part.records ?? NOTHING)) {
       if (header.lastOffset < at) continue
       yield header

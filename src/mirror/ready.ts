@@ -1,6 +1,7 @@
 import type { KmigError } from '../kit/index.ts'
+import { findAgain } from './find-again.ts'
 import type { TopicPlan } from './plan.ts'
-import { identityOf, type PrepareOptions, prepareTopics } from './prepare.ts'
+import { identityOf, type PrepareOptions, prepareTopics, refusal } from './prepare.ts'
 import { refusedBy } from './verdict.ts'
 
 type ReadyOptions = Omit<PrepareOptions, 'refused'> & {
@@ -17,10 +18,12 @@ export const makeReady = async ({
   gone,
   ...o
 }: ReadyOptions): Promise<{ topics: TopicPlan[]; shut: TopicPlan[] }> => {
+  await findAgain(plan.topics, o)
   const [open, shut] = [
     plan.topics.filter(topic => topic.action !== 'refuse' && !gone(topic)),
     plan.topics.filter(({ action }) => action === 'refuse'),
   ]
+  if (!partial && shut.length > 0) throw refusal(shut)
   const part = { ...plan, topics: open }
   await identityOf({ ...o, plan: part })
   const refused = (topic: string, error: KmigError) => {

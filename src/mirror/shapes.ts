@@ -98,7 +98,7 @@ export const planShape = {
       topic: z.string(),
       sourceId: z.string(),
       targetId: z.string().optional(),
-      action: z.enum(['create', 'adopt', 'resume', 'grow', 'refuse']),
+      action: z.enum(['create', 'adopt', 'resume', 'grow', 'recover', 'refuse']),
       why: z.string().optional(),
       code: z.string().optional(),
       try: z.array(z.string()).optional(),

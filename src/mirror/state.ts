@@ -251,6 +251,19 @@ export class MirrorState {
     const entries = [...topics].map(([name, value]) => [`topic/${name}`, text(value)] as const)
     await this.#put(entries, during)
   }
+  /** Keeps a topic whose state was gone, and how far its partitions have been checked. */
+  async setFound(
+    topic: string,
+    now: TopicState,
+    checked: readonly { partition: number; end: Offset; ordinal: bigint; epoch: number }[],
+    during: During,
+  ): Promise<void> {
+    const anchors = checked.map(({ partition, end, ordinal, epoch }) => {
+      const anchor = { offset: end, ordinal, epoch, source: -1 }
+      return [`anchor/${partitionKey(topic, partition)}`, text(anchor)] as const
+    })
+    await this.#put([...anchors, [`topic/${topic}`, text(now)]], during)
+  }
   /** Whether who leads could not make a topic ready at this sharing: it has no lanes. */
   isRefused(topic: string): boolean {
     return this.#topic.get(`refused/${topic}`) !== undefined
@@ -303,7 +316,10 @@ export class MirrorState {
       'STATE_DAMAGED',
       `${this.#topic.topic} key ${key}: ${z.prettifyError(parsed.error)}`,
       {
-        try: ['use the version of kmig that wrote it'],
+        try: [
+          'use the version of kmig that wrote it',
+          `or delete topic ${this.#topic.topic} on the target: the next start finds copies with identical offsets again by what they hold`,
+        ],
       },
     )
   }

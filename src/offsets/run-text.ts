@@ -74,5 +74,8 @@ const parse = (digits: string): bigint => {
 
 const damaged = (where: string, chunk: number, why: string): KmigError =>
   new KmigError('STATE_DAMAGED', `part ${chunk} of the run map of ${where}: ${why}`, {
-    try: ['use the version of kmig that wrote it'],
+    try: [
+      'use the version of kmig that wrote it',
+      'or delete the topic __kmig.<name> on the target: the next start finds copies with identical offsets again by what they hold',
+    ],
   })

@@ -193,7 +193,10 @@ const take = (
       `${topic} offset ${offset}: the value of ${key} is not what kmig wrote`,
       {
         cause,
-        try: [`see who writes to ${topic}; only this mirror may`],
+        try: [
+          `see who writes to ${topic}; only this mirror may`,
+          `then delete topic ${topic} on the target: the next start finds copies with identical offsets again by what they hold`,
+        ],
       },
     )
   }
