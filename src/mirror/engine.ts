@@ -249,7 +249,7 @@ export class Engine implements AsyncDisposable {
     if (phase.at === 'out-of-range' && lane.idle) return 'judge'
     if (phase.at === 'moving') return 'move'
     if (lane.keeps) return 'keep'
-    if (lane.fillable > 0n) return 'fill'
+    if (lane.fillable > 0n && this.#options.owns()) return 'fill'
     return this.#homes.homeless(lane) ? 'house' : undefined
   }
 

@@ -27,7 +27,10 @@ export const fill = async (
 ): Promise<void> => {
   const [first] = lanes
   const leader = first && target.leaderOf(first.topic, first.partition)
-  if (!leader) return
+  if (!leader) {
+    for (const lane of lanes) lane.doubt('nobody leads it on the target')
+    return
+  }
   const connection = await target.connection(leader.nodeId, 'fill', signal)
   // only now: while the connection was made a lane may have come to doubt what the target holds
   const wanted = lanes.flatMap(lane => {
