@@ -310,7 +310,7 @@ export class Connection implements AsyncDisposable {
     const now = performance.now()
     const late = this.#pending.find(p => p.deadline <= now)
     if (late) {
-      const text = `${late.what} was not answered by ${this.#where} within ${late.timeoutMs} ms`
+      const text = `${late.what} was not answered by ${this.#where} within ${Math.round(late.timeoutMs)} ms`
       this.#pending.splice(this.#pending.indexOf(late), 1)
       late.reject(new KmigError('TIMEOUT', text))
       this.reset(this.#lost(`was reset, as ${text}`))

@@ -22,13 +22,14 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
   const ground = state.ground(where)
   const { target: offset, ordinal } = ground ?? { target: Offset(0n), ordinal: 0n }
   const anchor = state.anchor(where) ?? { offset, ordinal, epoch: -1, source: -1 }
+  const { map, why = map.translated ? '--offsets translated' : undefined } = state.map(topic, partition)
   const lane = new Lane({
     topic,
     partition,
     start,
     anchor,
     producer: { id: identity.producerId, epoch: identity.producerEpoch },
-    ...state.map(topic, partition),
+    ...{ map, why },
     ...before,
     ground,
     back: options.back,
