@@ -205,9 +205,13 @@ servers('kmig mirror and elections', () => {
         await until(`broker ${gone} leads nothing`, async () => !(await leaders()).includes(gone))
       }
       await assign(partition => [0, 1, 2].map(i => ((partition + i) % 3) + 1))
-      await until('all have three replicas', async () =>
-        ((await seen.metadata(['moving']))[0]?.partitions ?? []).every(({ isr }) => isr.length === 3),
-      )
+      const now = async () => (await seen.metadata(['moving']))[0]?.partitions ?? []
+      try {
+        const all = async () => (await now()).every(({ isr }) => isr.length === 3)
+        await until('all have three replicas', all, 240_000)
+      } catch (e) {
+        throw new Error(`${(await now()).map(each => JSON.stringify(each)).join('\n')}`, { cause: e })
+      }
       await admin.disconnect()
     }
     const started = performance.now()
