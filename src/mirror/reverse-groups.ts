@@ -1,4 +1,4 @@
-import { type Cluster, EARLIEST, partitionKey, partitionOf } from '../kafka/index.ts'
+import { type Cluster, EARLIEST, groupOffsets, partitionKey, partitionOf } from '../kafka/index.ts'
 import { type During, Offset } from '../kit/index.ts'
 import { type GroupReport, type OffsetMap, syncGroups, type Translation } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
@@ -31,7 +31,7 @@ export const groupsBack = async (o: GroupsBackOptions): Promise<GroupReport> => 
     [...cut.keys()].map(where => ({ ...partitionOf(where), timestamp: EARLIEST })),
     { signal },
   )
-  return await syncGroups({
+  const report = await syncGroups({
     source,
     target,
     groups,
@@ -47,6 +47,41 @@ export const groupsBack = async (o: GroupsBackOptions): Promise<GroupReport> => 
       atCut.get(group)?.[partitionKey(topic, partition)] !== offset,
     signal,
   })
+  const rows = report.rows.map(row =>
+    row.outcome.kind === 'kept'
+      ? { ...row, outcome: { kind: 'unchanged' as const, at: row.outcome.at } }
+      : row,
+  )
+  const unmoved = await unmovedSince(o, new Set(report.refused.map(({ group }) => group)))
+  const refused = report.refused.filter(({ group }) => !unmoved.has(group))
+  const left = [...unmoved].map(group => ({ group, why: 'it has not moved since the cut' }))
+  return { rows, refused, excluded: [...report.excluded, ...left] }
+}
+
+/** Of these groups those that need no move: they stand on the new cluster where they stood at the cut, and not further than on the old one. */
+const unmovedSince = async (
+  { source, target, state: { cut, groups: atCut }, signal }: GroupsBackOptions,
+  groups: ReadonlySet<string>,
+): Promise<Set<string>> => {
+  const ask = { signal, refused: () => {} }
+  const [theirs, ours] = [
+    await groupOffsets(source, [...groups], ask),
+    await groupOffsets(target, [...groups], ask),
+  ]
+  const still = [...theirs].filter(([group, rows]) => {
+    const there = new Map(
+      ours.get(group)?.map(row => [partitionKey(row.topic, row.partition), row.offset] as const),
+    )
+    return rows.every(({ topic, partition, offset }) => {
+      const where = partitionKey(topic, partition)
+      const point = cut.get(where)
+      if (!point) return true
+      // where it stood at the cut, the old cluster has its own offset, which is no less if it had read as far there
+      const behind = (there.get(where) ?? -1n) < (offset < point.next ? offset : point.old)
+      return atCut.get(group)?.[where] === offset && !(behind && point.old === point.next)
+    })
+  })
+  return new Set(still.map(([group]) => group))
 }
 
 /** Where the record at an offset of the new cluster is on the old one; at the cut itself it is V, whatever stands there. */

@@ -1,9 +1,15 @@
 import { join } from 'node:path'
-import { type Cluster, FramePool, partitionKey, partitionOf, type TopicMetadata } from '../kafka/index.ts'
+import {
+  type Cluster,
+  FramePool,
+  LATEST,
+  partitionKey,
+  partitionOf,
+  type TopicMetadata,
+} from '../kafka/index.ts'
 import { bug, type During, KmigError, LockFile, messageOf } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
-import { committedEnds } from './committed-ends.ts'
 import { Engine } from './engine.ts'
 import type { MirrorEvent } from './events.ts'
 import { Known } from './known.ts'
@@ -35,6 +41,8 @@ import { MirrorState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
 
 const PROGRESS_MS = 250
+/** A new cluster that does not answer must not hold up who asks how far the old one is behind. */
+const LAG_MS = 3_000
 
 /**
  * The way back of a mirror that was cut over: copies what clients write to the new cluster to the old one, from the cut
@@ -272,11 +280,13 @@ export class ReverseMirror implements AsyncDisposable {
   async lag(): Promise<ReverseLag> {
     await Promise.all(this.#looking)
     const { stranded } = this.#armable
-    const ends = await committedEnds(this.source, this.#lanes, this.#during)
+    const asks = this.#lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST }))
+    const ask = { ...this.#during, withinMs: LAG_MS, refused: () => {}, isolation: 'read_committed' as const }
+    const ends = await this.source.listOffsets(asks, ask)
     const behind = this.#lanes
       .map(({ where, acked, sourceEnd }) => ({
         where,
-        records: (ends.get(where) ?? sourceEnd ?? acked) - acked,
+        records: (ends.get(where)?.offset ?? sourceEnd ?? acked) - acked,
       }))
       .filter(({ records }) => records > 0n)
       .sort((a, b) => (a.records > b.records ? -1 : 1))
