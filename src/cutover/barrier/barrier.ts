@@ -2,7 +2,8 @@ import { type Cluster, type ClusterAddress, partitionOf } from '../../kafka/inde
 import { chooser, type During, KmigError, sleep } from '../../kit/index.ts'
 import { Copies, type Copy, producerIdsOf } from '../../mirror/index.ts'
 import { logEnds } from '../log-ends.ts'
-import { batchesAt, leosOf, writtenIn } from '../proof/index.ts'
+import { batchesAt, writtenIn } from '../proof/index.ts'
+import { leosOf } from '../still.ts'
 import { type Ended, refuseRolling } from './refusals.ts'
 
 export type BarrierOptions = During<BarrierEvent> & {

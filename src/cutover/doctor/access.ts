@@ -34,11 +34,7 @@ export const accessChecks = async (
 
 const driverProbe = async (driver: FenceDriver | undefined, { signal }: During): Promise<Outcome> => {
   const id = 'fence-driver-probe'
-  if (!driver)
-    return notChecked(
-      id,
-      'no fence that can be tried was named (--fence acl-deny, min-isr): whoever stops the writers, the proof tells',
-    )
+  if (!driver) return notChecked(id, 'no fence was named (--fence)')
   const seen = await tried(() => driver.probe(), { signal })
   return seen.kind === 'unseen'
     ? notChecked(id, seen.why)

@@ -75,8 +75,8 @@ const openTransactions = async ({ old, moving }: Facts, { signal }: During): Pro
   const now = Date.now()
   const found = concerning(seen.value, wheres).flatMap((each): Found[] => {
     const age = each.startMs === undefined ? 0 : now - each.startMs
-    if (age < LONG_MS) return []
     const hangs = age > (each.timeoutMs ?? Number.POSITIVE_INFINITY)
+    if (age < LONG_MS && !hangs) return []
     return [
       {
         severity: hangs ? 'error' : 'warning',

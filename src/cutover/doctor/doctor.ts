@@ -1,10 +1,12 @@
 import { Cluster, type ClusterAddress } from '../../kafka/index.ts'
 import type { During } from '../../kit/index.ts'
 import { Mirror } from '../../mirror/index.ts'
-import type { DriverName } from '../fence-port.ts'
-import { fenceDriver } from '../fences/index.ts'
+import type { DriverName, FenceDriver } from '../fence-port.ts'
+import { PRODUCER_ERRORS } from '../fences/index.ts'
+import { driverFor } from '../fences.ts'
 import { CHECKS, type CheckId, type Finding, looked, notChecked, type Outcome } from './finding.ts'
 import { preflight } from './preflight.ts'
+import { hasHook } from './readiness.ts'
 
 type Address = ClusterAddress & { zookeeper?: string | undefined }
 export type DoctorOptions = During & {
@@ -63,10 +65,16 @@ const clusterIds = async ({ from, to, signal }: DoctorOptions): Promise<{ old: s
   return { old: old.clusterId, next: next.clusterId }
 }
 
-const driverOf = ({ fence, accept, signal }: DoctorOptions, cluster: Cluster, topics: readonly string[]) => {
-  if (fence !== 'acl-deny' && fence !== 'min-isr') return undefined
-  const accepted = accept.includes('fence-driver-probe') ? ['producer-errors'] : []
-  return fenceDriver(fence, { side: 'old', cluster, topics, accepted, signal })
+/** The named fence, which is only looked at. */
+const driverOf = (
+  { fence, hooksDir, accept, signal }: DoctorOptions,
+  cluster: Cluster,
+  topics: readonly string[],
+): FenceDriver | undefined => {
+  if (fence === undefined) return undefined
+  const accepted = accept.includes('fence-driver-probe') ? [PRODUCER_ERRORS] : []
+  const hooks = { has: (name: string) => hasHook(hooksDir, name), run: async () => undefined }
+  return driverFor(fence, { side: 'old', cluster, topics, accepted, hooks, signal })
 }
 
 const oneCluster = ({ from, to }: DoctorOptions, id: string): Outcome[] => {

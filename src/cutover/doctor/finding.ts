@@ -38,8 +38,15 @@ const SHOWN = 5
 export const list = (names: readonly string[]): string =>
   `${names.slice(0, SHOWN).join(', ')}${names.length > SHOWN ? ` and ${names.length - SHOWN} more` : ''}`
 
+/** The operator's own before Kafka's. */
+const inOrder = (names: readonly string[]): string[] =>
+  names.toSorted((a, b) => {
+    const own = Number(a.startsWith('__')) - Number(b.startsWith('__'))
+    return own || (a < b ? -1 : 1)
+  })
+
 /** One finding of all these names, or none. */
 export const about = (
   names: readonly string[],
   { severity, evidence, fix }: Pick<Finding, 'severity' | 'fix'> & { evidence: (names: string) => string },
-): Found[] => (names.length === 0 ? [] : [{ severity, evidence: evidence(list(names.toSorted())), fix }])
+): Found[] => (names.length === 0 ? [] : [{ severity, evidence: evidence(list(inOrder(names))), fix }])

@@ -5,6 +5,7 @@ import { HOOKS } from '../ports.ts'
 import { liveSight } from '../proof/index.ts'
 import { type Facts, movingOf, tried } from './facts.ts'
 import { about, type Finding, looked, notChecked, type Outcome } from './finding.ts'
+import { lastSent, pauseFindings, pausesOf } from './pauses.ts'
 
 type Found = Omit<Finding, 'id'>
 
@@ -65,6 +66,9 @@ const hooks = (directory: string | undefined): Outcome => {
     ),
   ])
 }
+/** Whether a hook is there and can run. */
+export const hasHook = (directory: string | undefined, name: string): boolean =>
+  directory !== undefined && isExecutable(join(directory, name))
 const isExecutable = (path: string): boolean => {
   try {
     accessSync(path, constants.X_OK)
@@ -86,7 +90,7 @@ const budget = async (
 ): Promise<Outcome> => {
   const { old, moving } = facts
   const wheres = movingOf(old, moving).flatMap(({ name, partitions }) =>
-    partitions.map(({ partition }) => ({ topic: name, partition })),
+    partitions.flatMap(({ partition, leader }) => (leader < 0 ? [] : [{ topic: name, partition }])),
   )
   const sight = liveSight({ cluster: old.cluster, wheres: () => wheres, groups, signal })
   const start = performance.now()
@@ -98,9 +102,12 @@ const budget = async (
   const lookMs = performance.now() - start
   const many = old.groups.kind === 'seen' ? old.groups.value.length : 0
   const pauseMs = windowMs + LOOKS * lookMs + SWITCH_MS + (many / COMMITS_A_SECOND) * 1_000
-  if (pauseMs <= maxFenceMs) return looked('budget')
+  const pauses = await tried(() => lastSent(old.cluster, wheres, { signal }), { signal })
+  const unseen = pauses.kind === 'seen' ? pauseFindings(pausesOf(pauses.value), windowMs) : []
+  if (pauseMs <= maxFenceMs) return looked('budget', unseen)
   const evidence = `writers would stand still for about ${formatDuration(pauseMs)}, they may for ${formatDuration(maxFenceMs)}: a window of ${formatDuration(windowMs)}, looks of ${formatDuration(lookMs)}, ${plural(many, 'group')}`
   return looked('budget', [
+    ...unseen,
     {
       severity: 'error',
       evidence,

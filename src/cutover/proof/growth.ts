@@ -1,24 +1,14 @@
 import type { ProducerState } from '../../kafka/index.ts'
 import { formatDuration, KmigError, plural } from '../../kit/index.ts'
-import type { Ends } from '../ports.ts'
+import type { grown } from '../still.ts'
 import type { Written } from './sight.ts'
 
-export type Growth = { where: string; from: bigint; to: bigint }
+export type Growth = ReturnType<typeof grown>[number]
 /** A partition that grew, and by whom. */
 export type Found = Growth & { written: Written }
 
 const SHOWN = 5
 const NOBODY = -1n
-
-export const leosOf = (ends: Ends): Map<string, bigint> =>
-  new Map([...ends].map(([where, { leo }]) => [where, leo]))
-
-/** Partitions whose ends differ. */
-export const grown = (before: ReadonlyMap<string, bigint>, now: ReadonlyMap<string, bigint>): Growth[] =>
-  [...before].flatMap(([where, from]) => {
-    const to = now.get(where)
-    return to === undefined || to === from ? [] : [{ where, from, to }]
-  })
 
 export const growthText = (
   found: readonly Found[],

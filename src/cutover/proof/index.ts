@@ -7,7 +7,7 @@ import { liveSight } from './live.ts'
 import { proveFence } from './prove.ts'
 
 export { ATTESTATION_MS, isFresh } from './attestation.ts'
-export { grown, growthText, leosOf } from './growth.ts'
+export { growthText } from './growth.ts'
 export { batchesAt, liveSight, writtenIn } from './live.ts'
 export type { Seen } from './sight.ts'
 export { concerning, transactionText } from './transactions.ts'
