@@ -41,6 +41,18 @@ const fenceFlags = {
   }),
 }
 
+/** Whether what clients write after the switch is copied back. */
+const wayBackFlags = {
+  'way-back': Flags.boolean({
+    summary: 'arm the copy back at the switch, for a rollback that loses nothing',
+    default: true,
+    allowNo: true,
+  }),
+  contents: Flags.boolean({
+    summary: 'compare the contents of both clusters, before the fence and inside it',
+  }),
+}
+
 /** When a run goes on to its fence. */
 const gateFlags = {
   postpone: Flags.boolean({ summary: 'wait before the fence until kmig cutover go' }),
@@ -60,6 +72,7 @@ export const cutoverFlags = {
   'readers-within': durationFlag({ summary: 'how long live readers get to read all', default: 30_000 }),
   ...fenceFlags,
   ...hookFlags,
+  ...wayBackFlags,
   ...gateFlags,
   ...mentionFlag,
   ...gitFlag,

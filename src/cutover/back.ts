@@ -15,6 +15,7 @@ import {
   type FenceState,
   groupsMoved,
   type In,
+  pointsOf,
   type State,
   undoOf,
 } from './states.ts'
@@ -44,7 +45,8 @@ export const goBack = async (from: Live | BackState, options: BackOptions): Prom
     on?.({ kind: 'state', run: run.id, state })
     return state
   }
-  await reverse.start()
+  if (!(from.at === 'back-switching' && from.handedBack))
+    await reverse.start(pointsOf(from.at === 'target-live' ? from : from.was))
   let now: BackState
   if (from.at === 'target-live') {
     await nearlyThere(reverse, options)
@@ -120,9 +122,12 @@ const finish = async (
 ): Promise<RolledBack> => {
   const { plan, cut, was, groups = { groups: 0, partitions: 0, left: [] } } = now
   const files = await ports.discovery.revert()
-  await ports.mirror.hold()
-  await reverse.handBack(endsOf(now.ends))
-  await ports.mirror.mark(null)
+  if (!now.handedBack) {
+    await ports.mirror.hold()
+    await reverse.handBack(endsOf(now.ends))
+    await ports.mirror.mark(null)
+    await run.append({ ...now, handedBack: true }, ports.clock.wall())
+  }
   const undo = undoOf({ at: 'soaking', ...was })
   // one program holds the writers of both sides: letting them go once is enough, and it must be to the old side
   const once = now.fence.plan.driver === 'hook' && undo.fence?.plan.driver === 'hook'

@@ -4,6 +4,7 @@ import { brokerVersions, type Cluster, isAtLeast } from '../kafka/index.ts'
 import { type During, formatHostPort, KmigError, LockFile, onAbort } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
 import { makeDocument, refuseExpired, writeDocument } from './document.ts'
+import type { FenceProblem } from './fence-port.ts'
 import { driverFor } from './fences.ts'
 import { findHooks } from './hooks.ts'
 import { whatStays } from './left-behind.ts'
@@ -13,6 +14,7 @@ import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
 import type { PlanDocument } from './plan-document.ts'
 import { namedPlan, waitingPlan } from './plans.ts'
 import type { CutoverReport } from './report.ts'
+import { reversePort } from './reverse-adapter.ts'
 import {
   directoryOf,
   listRuns,
@@ -98,7 +100,7 @@ export class Cutover implements AsyncDisposable {
       ...{ mirror, files, leftBehind, acceptMentions, git, unfinished },
       strategy: this.strategy,
       hooks: findHooks(hooks),
-      fence: await this.#fenceProblems(),
+      fence: [...(await this.#fenceProblems()), ...(await this.#wayBackProblems())],
     })
   }
 
@@ -112,6 +114,21 @@ export class Cutover implements AsyncDisposable {
     const { driver, seal } = this.strategy
     const fence = await driverFor(driver, how).probe()
     return seal ? [...fence, ...(await driverFor(seal, { ...how, as: 'seal' }).probe())] : fence
+  }
+
+  async #wayBackProblems(): Promise<FenceProblem[]> {
+    if (!this.strategy.wayBack) return []
+    const { from, to, stateDir, groups } = this.options
+    const { name, plan } = this.mirror
+    await using reverse = reversePort({
+      ...{ from: to, to: from, name, run: '', stateDir, groups, signal: this.life },
+    })
+    const found = await reverse.problems(plan.topics.map(({ topic }) => topic))
+    return found.map(({ id, severity, topic, what, try: fix }) => ({
+      severity: severity === 'stop' ? 'error' : 'warning',
+      what: `way back: ${id}${topic ? ` (${topic})` : ''}: ${what}`,
+      fix: severity === 'stop' ? `${fix}; or go without a way back: --no-way-back` : fix,
+    }))
   }
 
   async #document(plan: CutoverPlan, files: Plan): Promise<PlanDocument> {

@@ -75,6 +75,7 @@ export const makeDocument = (input: DocumentInput): PlanDocument => {
       moves: !left.has(group),
       reason: left.get(group) ?? null,
     })),
+    leftBehind: plan.leftBehind,
     changes: changesOf(mirror.plan),
     files: files.files,
     ...{ hooks, hooksDirectory, strategy, accepted, seen },

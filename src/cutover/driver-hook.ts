@@ -10,7 +10,12 @@ const AGAIN_MS = 1_000
  * The operator's own programs keep writers off and let them go on: scale to 0 and back, close and open a gateway. What
  * `fence` prints as `writers-left=N` is what it still counts; 0 proves that nobody is left, any other number that it failed.
  */
-export const hookDriver = (side: 'old' | 'new', topics: readonly string[], hooks: HookPort): FenceDriver => ({
+export const hookDriver = (
+  side: 'old' | 'new',
+  topics: readonly string[],
+  hooks: HookPort,
+  againMs = AGAIN_MS,
+): FenceDriver => ({
   name: 'hook',
   releases: true,
   seals: true,
@@ -56,7 +61,7 @@ export const hookDriver = (side: 'old' | 'new', topics: readonly string[], hooks
         return
       } catch (e) {
         if (attempt >= TRIES) throw e
-        await sleep(AGAIN_MS * attempt)
+        await sleep(againMs * attempt)
       }
     }
   },

@@ -5,6 +5,8 @@ type Given = {
   fence?: string | undefined
   seal?: string | undefined
   hooks?: string | undefined
+  'way-back': boolean
+  contents: boolean
   postpone: boolean
   'accept-producer-errors': boolean
   'max-fence': number
@@ -21,6 +23,8 @@ export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
   maxFenceMs: flags['max-fence'],
   stillForMs: flags['still-for'],
   hooks: flags.hooks,
+  wayBack: flags['way-back'],
+  check: flags.contents,
   hookTimeoutMs: flags['hook-timeout'],
   postpone: flags.postpone,
   postponeFile: flags['postpone-file'],

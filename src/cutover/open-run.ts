@@ -10,6 +10,7 @@ import { hookPort } from './hooks.ts'
 import { livePorts } from './live.ts'
 import { lockNamed } from './locks.ts'
 import type { Ports } from './ports.ts'
+import { reversePort } from './reverse-adapter.ts'
 import type { Note } from './run-directory.ts'
 import { findRun, Run, type RunHeader } from './run-directory.ts'
 import { budgetOf, HOOK_TIMEOUT_MS, hookVars } from './run-session.ts'
@@ -34,6 +35,7 @@ export type OpenRunOptions = {
 /** A run that another command drives: its lock is held, both clusters are open, its journal can be gone on with. */
 export type OpenRun = AsyncDisposable & {
   run: Run
+  mirror: Mirror
   ports: Ports
   log: {
     readonly id: string
@@ -87,10 +89,22 @@ export const openHeld = async (
   )
   const run = opened.use(await Run.open(record))
   const document = readDocument(directory)
+  const armed = last && ('was' in last ? last.was : 'reverse' in last ? last : undefined)
+  const reverse =
+    armed?.reverse &&
+    opened.use(
+      reversePort({
+        from: sideOf(header.to, access),
+        to: sideOf(header.from, access),
+        ...{ name: header.mirror, run: id, stateDir, groups: header.groups, ...during },
+        on: on && (event => on({ kind: 'mirror', event })),
+      }),
+    )
   const ports = livePorts({
     ...{ mirror, discovery: header.discovery, groups: header.groups, life: life.signal, ...during },
     run: { id, directory },
     wheres: () => cut,
+    reverse: reverse || undefined,
     driver: document?.strategy.driver ?? 'manual',
     seal: document?.strategy.seal ?? undefined,
     accepted: document?.accepted ?? [],
@@ -111,6 +125,7 @@ export const openHeld = async (
   const all = opened.move()
   return {
     run,
+    mirror,
     ports,
     log: {
       id,

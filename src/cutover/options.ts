@@ -48,6 +48,8 @@ export type CutoverOptions = During<CutoverEvent> & {
   env?: Env | undefined
   /** Compares contents of both clusters before the fence, and inside it what came since; default false. */
   check?: boolean | undefined
+  /** Copies back what clients write after the switch, so that a rollback loses nothing; default true. */
+  wayBack?: boolean | undefined
   /** Waits before the fence until `go`. */
   postpone?: boolean | undefined
   /** Waits before the fence while this file exists. */
@@ -88,6 +90,7 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
     readersWithinMs,
     git: options.git ?? false,
     check: options.check ?? false,
+    wayBack: options.wayBack ?? true,
     seal: options.seal ?? null,
   }
 }

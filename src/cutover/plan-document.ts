@@ -1,5 +1,6 @@
 import type { FileChange } from '../discovery/index.ts'
 import type { DriverName } from './fence-port.ts'
+import type { LeftBehind } from './left-behind.ts'
 import type { RunSubject } from './run-directory.ts'
 import type { Seen } from './seen.ts'
 
@@ -52,6 +53,8 @@ export type PlanDocument = {
     reason: string | null
   }[]
   groups: readonly { group: string; moves: boolean; reason: string | null }[]
+  /** What the old cluster keeps, though its clients leave. */
+  leftBehind: LeftBehind
   changes: readonly PlannedChange[]
   files: readonly FileChange[]
   hooks: readonly { name: string; sha256: string }[]
@@ -65,6 +68,8 @@ export type PlanDocument = {
     readersWithinMs: number
     git: boolean
     check: boolean
+    /** Whether a copy back is armed at the cut. */
+    wayBack: boolean
     /** How the old cluster is kept sealed after the switch, where the fence itself can't stay. */
     seal: DriverName | null
   }

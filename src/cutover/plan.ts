@@ -40,6 +40,8 @@ export type CutoverPlan = {
   cutover: { run: string; at: string } | undefined
   /** A run that was killed; `--execute` goes on with it. */
   unfinished: { run: string; at: string } | undefined
+  /** What weakens the fence or the way back. */
+  notes: string[]
   /** Where `--execute` finds this plan; undefined while a run goes on. */
   document: { run: string; path: string; hash: string } | undefined
 }
@@ -50,7 +52,7 @@ export type PlanInput = {
   leftBehind: LeftBehind
   strategy: PlanDocument['strategy']
   hooks: PlanDocument['hooks']
-  /** What stands in the way of the fence. */
+  /** What stands in the way of the fence, and of the way back. */
   fence: readonly FenceProblem[]
   /** Files whose mentions of the old cluster the operator has seen and accepts. */
   acceptMentions: readonly string[]
@@ -97,13 +99,12 @@ export const makePlan = ({
     blockers: [
       ...blockersOf(mirror, files, acceptMentions),
       ...git.map(why => `--git: ${why}`),
-      ...fence
-        .filter(({ severity }) => severity === 'error')
-        .map(({ what, fix }) => `fence ${strategy.driver}: ${what}: ${fix}`),
+      ...fence.filter(({ severity }) => severity === 'error').map(({ what, fix }) => `${what}: ${fix}`),
     ],
     cutover: mirror.cutover,
     unfinished,
     document: undefined,
+    notes: fence.filter(({ severity }) => severity === 'warning').map(({ what, fix }) => `${what} (${fix})`),
   }
 }
 

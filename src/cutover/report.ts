@@ -1,6 +1,7 @@
 import type { Committed } from '../discovery/index.ts'
 import { partitionOf } from '../kafka/index.ts'
 import { bug } from '../kit/index.ts'
+import type { Certified } from './certify.ts'
 import type { FenceProof } from './fence-port.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
@@ -35,6 +36,8 @@ export type CutoverReport = {
   stranded: string[]
   /** With `--git`: what was committed now; undefined when nothing was left to commit. */
   commit: Committed
+  /** Written beside the journal; undefined when it could not be made. */
+  certificate: Certified | undefined
 }
 
 export type ReportInput = {
@@ -45,6 +48,7 @@ export type ReportInput = {
   old: Ends
   next: Ends
   commit: Committed
+  certificate: Certified | undefined
 }
 
 export const makeReport = ({
@@ -55,6 +59,7 @@ export const makeReport = ({
   old,
   next,
   commit,
+  certificate,
 }: ReportInput): CutoverReport => {
   const last = states.at(-1)
   const now = last?.state
@@ -83,6 +88,7 @@ export const makeReport = ({
     pauseMs: written.atMs - (fence.plan.driver === 'manual' ? proof.fromMs : fence.sinceMs),
     stranded,
     commit,
+    certificate,
   }
 }
 

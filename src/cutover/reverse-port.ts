@@ -1,32 +1,41 @@
+import type { ReverseProblem } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 
 /** Records of the old cluster that were written after the cut: [from, to) of a partition. */
 export type Stranded = { topic: string; partition: number; from: string; to: string }
 
-/** What arming has fixed; journaled, and enough to start with after a crash. */
+/** V, and where the new cluster ended with it, by `topic-partition`. */
+export type CutPoints = ReadonlyMap<string, { old: bigint; next: bigint }>
+
+/** What arming has fixed; journaled. */
 export type ReverseArmed = {
   /** Producer id on the old cluster. */
   producerId: string
-  /** Partitions whose old end was not V: the reverse goes on, but the partition is translated from there. */
+  /** Partitions whose old end was not V: the copy back goes on, but the partition is translated from there. */
   stranded: readonly Stranded[]
   /** Name of its state topic on the old cluster. */
   stateTopic: string
 }
 
-export type ReverseLag = { records: bigint; partitions: number; stopped: readonly string[] }
+/** `stopped`: partitions that do not go on, in words that name the range. */
+export type ReverseLag = { records: bigint; stopped: readonly string[] }
 
 /**
- * The copy from the new cluster back to the old one. Ends are of the new cluster, by `topic-partition`.
+ * The copy from the new cluster back to the old one, as the machine drives it: made of `ReverseMirror`. Ends are of the
+ * new cluster, by `topic-partition`.
  */
 export type ReversePort = {
+  /** What can be done before the fence. Doing it again changes nothing. */
+  prepare(): Promise<void>
+  /** What would keep records from the old cluster. Looks only. */
+  problems(topics: readonly string[]): Promise<readonly ReverseProblem[]>
   /**
    * At the cut, under the fence, before the files are written: fixes where each partition goes on and remembers it on
    * the old cluster. Writes no record to a moved topic. Doing it again with the same cut changes nothing.
-   * `old`: V; `next`: image(V).
    */
-  arm(cut: ReadonlyMap<string, { old: bigint; next: bigint }>): Promise<ReverseArmed>
-  /** Sets the lanes going, new -> old; after a crash it goes on. Needs `arm`. Started already: nothing. */
-  start(): Promise<void>
+  arm(cut: CutPoints): Promise<ReverseArmed>
+  /** Sets the lanes going, new -> old, from that cut on; after a crash it goes on. Started already: nothing. */
+  start(cut: CutPoints): Promise<void>
   lag(): Promise<ReverseLag>
   /** Resolves when the old cluster holds all up to these ends of the new one; throws what stopped a partition. */
   drained(ends: ReadonlyMap<string, bigint>): Promise<void>

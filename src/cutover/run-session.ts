@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { commitWrite } from '../discovery/index.ts'
+import { type Committed, commitWrite } from '../discovery/index.ts'
 import { partitionOf } from '../kafka/index.ts'
-import { bug, KmigError, writeFileAtomic } from '../kit/index.ts'
+import { bug, type During, KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
+import type { Mirror } from '../mirror/index.ts'
+import { checkPort } from './certificate/index.ts'
+import { type Certified, certify } from './certify.ts'
 import { serveControl } from './control.ts'
 import type { Cutover, ExecuteHow } from './cutover.ts'
 import { readDocument } from './document.ts'
+import type { CutoverEvent } from './events.ts'
 import { execute, settle } from './execute.ts'
 import { hookPort } from './hooks.ts'
 import { livePorts } from './live.ts'
@@ -13,6 +17,7 @@ import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { GatePort, Ports } from './ports.ts'
 import { type CutoverReport, makeReport } from './report.ts'
+import { reversePort } from './reverse-adapter.ts'
 import { Run, type RunRecord, type RunSubject } from './run-directory.ts'
 import { soak } from './soak.ts'
 import { classOf, type FenceState, isSwitched } from './states.ts'
@@ -46,7 +51,8 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   const yielded = new AbortController()
   const working = AbortSignal.any([signal, stop.signal])
   const gate = gateOf(cutover, run)
-  const ports = sessionPorts({ ...options, cutover, document, run, gate, signal: working })
+  await using stack = new AsyncDisposableStack()
+  const ports = sessionPorts({ ...options, cutover, document, run, gate, signal: working, stack })
   if (!found && cutover.options.postpone) await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
   const live = async () => ({ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) })
   const free = (order: string) => {
@@ -153,10 +159,18 @@ const sessionPorts = ({
   run,
   gate,
   signal,
-}: SessionOptions & { document: PlanDocument; run: Run; gate: GatePort; signal: AbortSignal }): Ports => {
+  stack,
+}: SessionOptions & {
+  document: PlanDocument
+  run: Run
+  gate: GatePort
+  signal: AbortSignal
+  stack: AsyncDisposableStack
+}): Ports => {
   const { options, mirror, life } = cutover
   const { groups, discovery, on, hooks, hookTimeoutMs = HOOK_TIMEOUT_MS, env = {}, watchdog } = options
-  const { driver, seal } = document.strategy
+  const { driver, seal, wayBack, check } = document.strategy
+  const { from, to, stateDir } = options
   const wheres = (): Where[] =>
     mirror.plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => ({ topic, partition })),
@@ -166,6 +180,20 @@ const sessionPorts = ({
     ...{ mirror, groups, discovery, signal, wheres, driver, life, gate },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
+    reverse: wayBack
+      ? stack.use(
+          reversePort({
+            ...{ from: to, to: from, name: mirror.name, run: id, stateDir, groups, signal: life },
+            on: on && (event => on({ kind: 'mirror', event })),
+          }),
+        )
+      : undefined,
+    check: check
+      ? checkPort({
+          ...{ from, to, name: mirror.name, directory: run.directory, signal: life },
+          topics: document.topics.map(({ topic }) => topic),
+        })
+      : undefined,
     accepted: document.accepted,
     drift: () => cutover.drift(document),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
@@ -214,8 +242,25 @@ const reportOf = async (
     await logEnds(mirror.source, wheres, during),
     await logEnds(mirror.target, wheres, during),
   ]
-  const report = makeReport({ header, directory, states, already, old, next, commit })
+  const certificate = await certifyAfter(run, mirror, commit, options)
+  const report = makeReport({ header, directory, states, already, old, next, commit, certificate })
   if (!already)
     await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
   return report
+}
+
+/** The files are written: that the certificate can't be is no reason to fail, but it is told. */
+export const certifyAfter = async (
+  run: Run,
+  mirror: Mirror,
+  commit: Committed,
+  { on, signal }: During<CutoverEvent>,
+): Promise<Certified | undefined> => {
+  try {
+    return await certify(run.record, { mirror, commit, signal })
+  } catch (e) {
+    const text = `the certificate could not be made: ${messageOf(e)}; kmig cutover --execute tries again`
+    on?.({ kind: 'mirror', event: { kind: 'warning', where: run.header.id, text } })
+    return undefined
+  }
 }

@@ -6,6 +6,9 @@ const file = z.object({ path: z.string(), shaBefore: z.string(), shaAfter: z.str
 const place = { topic: z.string(), partition: z.number() }
 const spot = { path: z.string(), line: z.number(), column: z.number() }
 const commit = z.object({ commit: z.string(), branch: z.string(), paths: z.array(z.string()) }).optional()
+const certificate = z
+  .object({ path: z.string(), html: z.string(), verdict: z.string(), unexplained: z.array(z.string()) })
+  .optional()
 const groups = z.object({
   groups: z.number(),
   partitions: z.number(),
@@ -45,6 +48,7 @@ export const cutoverPlanShape = {
   leftBehind: z.object({ topics: z.array(z.string()), groups: groups.shape.left }),
   actions: z.array(z.object({ id: z.string(), effect: z.string(), proof: z.string(), inverse: z.string() })),
   blockers: z.array(z.string()),
+  notes: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
   unfinished: z.object({ run: z.string(), at: z.string() }).optional(),
   /** Where `--execute --run` finds this plan. */
@@ -81,6 +85,7 @@ export const cutoverReportShape = {
   pauseMs: z.number(),
   stranded: z.array(z.string()),
   commit,
+  certificate,
 }
 
 /** `kmig cutover rollback --json`. */
@@ -94,6 +99,7 @@ export const rollbackShape = {
   files: z.object({ changed: z.array(z.string()), already: z.array(z.string()) }),
   groups,
   commit,
+  certificate,
 }
 
 /** `kmig cutover status --json`. */
@@ -101,7 +107,20 @@ export const statusShape = {
   run: z.string(),
   directory: z.string(),
   state: z.string(),
+  class: z.enum(['FREE', 'REVERSE', 'NONE']),
   means: z.string(),
+  runner: z.number().optional(),
+  held: z.string().optional(),
+  fence: z.object({ driver: z.string(), elapsedMs: z.number(), maxMs: z.number().optional() }).optional(),
+  proofAgeMs: z.number().optional(),
+  watch: z
+    .object({
+      agoMs: z.number(),
+      lag: z.string().optional(),
+      oldQuietMs: z.number(),
+      stranded: z.array(z.string()),
+    })
+    .optional(),
   from: side,
   to: side,
   mirror: z.string(),
@@ -109,6 +128,7 @@ export const statusShape = {
   files: z.array(file),
   partitions: z.array(z.object({ ...place, cut: int64 })),
   timings: z.array(timing),
+  hooks: z.array(z.object({ name: z.string(), at: z.string(), rc: z.number(), ms: z.number() })),
   runs: z.array(z.object({ run: z.string(), state: z.string() })),
 }
 

@@ -3,7 +3,7 @@ import type { CutoverEvent } from './events.ts'
 import type { RunLog } from './execute.ts'
 import type { Ports } from './ports.ts'
 import type { Note, Watch } from './run-directory.ts'
-import { endsOf, type In, isSwitched, type State, type Switched } from './states.ts'
+import { endsOf, type In, isSwitched, pointsOf, type State, type Switched } from './states.ts'
 import { grown, leosOf } from './still.ts'
 
 const LOOK_MS = 1_000
@@ -30,7 +30,7 @@ export const soak = async (options: SoakOptions): Promise<void> => {
   if (!isSwitched(run.last) || run.last.at === 'opening') return
   let now: In<'switched' | 'target-live' | 'soaking'> = run.last as In<'switched' | 'target-live' | 'soaking'>
   const reverse = now.reverse && ports.reverse
-  if (reverse) await reverse.start()
+  if (reverse) await reverse.start(pointsOf(now))
   let quietSince = ports.clock.now()
   let attested = Number.NEGATIVE_INFINITY
   const enter = async (next: typeof now): Promise<void> => {
@@ -44,7 +44,8 @@ export const soak = async (options: SoakOptions): Promise<void> => {
     const fresh = stranded.filter(range => !now.stranded.includes(range))
     if (fresh.length > 0) {
       quietSince = ports.clock.now()
-      await enter({ ...now, stranded: [...now.stranded, ...fresh] })
+      const grew = (known: string) => fresh.some(each => each.split(' ')[0] === known.split(' ')[0])
+      await enter({ ...now, stranded: [...now.stranded.filter(known => !grew(known)), ...fresh] })
     }
     if (now.at === 'switched' && (await isLive(ports, now))) await enter({ ...now, at: 'target-live' })
     const oldQuietMs = Math.round(ports.clock.now() - quietSince)
@@ -68,7 +69,9 @@ export const soak = async (options: SoakOptions): Promise<void> => {
 
 /** Without a copy back nobody at all may write to the old cluster. */
 const strandedOn = async (ports: Ports, { cut }: Switched): Promise<string[]> =>
-  grown(endsOf(cut), leosOf(await ports.ends.old())).map(({ where, from }) => `${where}: from ${from} on`)
+  grown(endsOf(cut), leosOf(await ports.ends.old())).map(
+    ({ where, from, to }) => `${where}: ${from}-${to - 1n}`,
+  )
 
 const isLive = async (ports: Ports, { next }: Switched): Promise<boolean> =>
   grown(endsOf(next), leosOf(await ports.ends.next())).length > 0

@@ -2,7 +2,7 @@ import type { FileChange } from '../discovery/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { Engaged, FencePlan, FenceProof } from './fence-port.ts'
 import type { LaggingGroup } from './ports.ts'
-import type { ReverseArmed } from './reverse-port.ts'
+import type { CutPoints, ReverseArmed } from './reverse-port.ts'
 
 /** The cut, V: the old cluster's log end per `topic-partition`, below which everything is on the new one. */
 export type Cut = Record<string, string>
@@ -63,7 +63,13 @@ export type In<N extends StateName, S = State> = S extends { at: infer A }
 export type SwitchedName = 'opening' | 'switched' | 'target-live' | 'soaking'
 export type Back = { plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; fence: FenceState }
 /** `ends`: R, where the new cluster's logs end under its fence. */
-export type BackProved = Back & { ends: Cut; proof: FenceProof; groups?: GroupsMoved | undefined }
+export type BackProved = Back & {
+  ends: Cut
+  proof: FenceProof
+  groups?: GroupsMoved | undefined
+  /** The mirror can go on from here, nothing more is to be copied back: only the writers are to be let go. */
+  handedBack?: true | undefined
+}
 
 /** What an abort has to take back beside the files. */
 export type Undo = { fence?: FenceState | undefined; seal?: FencePlan | undefined; armed: boolean }
@@ -127,11 +133,23 @@ export const undoOf = (state: State): Undo => ({
 export const cutOf = (ends: ReadonlyMap<string, bigint>): Cut =>
   Object.fromEntries([...ends].map(([where, end]) => [where, String(end)]))
 
+/** Both sides of the cut, as the copy back takes it. */
+export const pointsOf = ({ cut, next }: { cut: Cut; next: Cut }): CutPoints =>
+  new Map(
+    Object.entries(cut).map(([where, old]) => [
+      where,
+      { old: BigInt(old), next: BigInt(next[where] ?? old) },
+    ]),
+  )
+
 export const endsOf = (cut: Cut): Map<string, bigint> =>
   new Map(Object.entries(cut).map(([where, end]) => [where, BigInt(end)]))
 
 export const laggingText = ({ group, members, lag }: LaggingGroup): string =>
   `${group} (${members} members, ${lag} records to read)`
+
+/** Groups by which kmig's own processes share a mirror. */
+const OWN = '__kmig.'
 
 /** Sums a sync up; what was neither set nor right already is listed. */
 export const groupsMoved = ({ rows, refused }: GroupReport): GroupsMoved => {
@@ -147,6 +165,6 @@ export const groupsMoved = ({ rows, refused }: GroupReport): GroupsMoved => {
   return {
     groups: new Set(done.map(({ group }) => group)).size,
     partitions: done.length,
-    left: [...refused, ...left],
+    left: [...refused.filter(({ group }) => !group.startsWith(OWN)), ...left],
   }
 }

@@ -1,15 +1,29 @@
 import { partitionOf } from '../kafka/index.ts'
+import { tell } from './control.ts'
+import { readDocument } from './document.ts'
 import { meaningOf } from './meaning.ts'
 import { timingsOf } from './report.ts'
-import { findRun, listRuns } from './run-directory.ts'
-import type { StateName } from './states.ts'
+import { findRun, listRuns, type RunRecord } from './run-directory.ts'
+import { classOf, isEnd, type RollbackClass, type StateName, undoOf } from './states.ts'
 
-/** Where a run stands, read from its journal: no server is asked and no lock is taken. */
+/** Where a run stands, by its journal and by its runner if that lives: no server is asked and no lock is taken. */
 export type StatusReport = {
   run: string
   directory: string
   state: StateName | 'empty'
+  /** How it can be taken back: at no cost, by copying back, or not at all. */
+  class: RollbackClass
   means: string
+  /** The process that runs it. */
+  runner: number | undefined
+  /** Why it waits before the fence. */
+  held: string | undefined
+  /** How long writers have been kept off, ms, and how long they may be. */
+  fence: { driver: string; elapsedMs: number; maxMs: number | undefined } | undefined
+  /** When nobody was seen to write, ms ago. */
+  proofAgeMs: number | undefined
+  /** What was seen last after the switch. */
+  watch: { agoMs: number; lag: string | undefined; oldQuietMs: number; stranded: string[] } | undefined
   from: { name: string; clusterId: string }
   to: { name: string; clusterId: string }
   mirror: string
@@ -17,24 +31,36 @@ export type StatusReport = {
   files: { path: string; shaBefore: string; shaAfter: string }[]
   partitions: { topic: string; partition: number; cut: string }[]
   timings: { state: StateName; at: string; ms: number }[]
+  hooks: { name: string; at: string; rc: number; ms: number }[]
   /** All runs in the state directory, oldest first. */
   runs: { run: string; state: StateName | 'empty' }[]
 }
 
+export type StatusOptions = { stateDir: string; run?: string | undefined }
+
 /** Throws USAGE when there is no such run. */
-export const cutoverStatus = ({
-  stateDir,
-  run,
-}: {
-  stateDir: string
-  run?: string | undefined
-}): StatusReport => {
-  const { id, directory, header, states, last } = findRun(stateDir, run)
+export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<StatusReport> => {
+  const record = findRun(stateDir, run)
+  const { id, directory, header, states, last, notes } = record
   const { from, to, mirror, discovery } = header
+  const live = last && isEnd(last) ? undefined : await tell(directory, 'status').catch(() => undefined)
+  const nowMs = Date.now()
+  const watch = notes.findLast(note => note.kind === 'watch')?.watch
   return {
     ...{ run: id, directory, mirror, discovery },
     state: last?.at ?? 'empty',
+    class: last ? classOf(last) : 'FREE',
     means: meaningOf(last),
+    runner: live?.pid,
+    held: live ? live.gate : heldBy(record),
+    fence: fenceOf(record, nowMs),
+    proofAgeMs: last && 'proof' in last ? nowMs - last.proof.toMs : undefined,
+    watch: watch && {
+      agoMs: nowMs - watch.atMs,
+      lag: watch.lag,
+      oldQuietMs: watch.oldQuietMs,
+      stranded: [...watch.stranded],
+    },
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
     files: (last?.plan.files ?? []).map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
@@ -43,6 +69,30 @@ export const cutoverStatus = ({
         ? Object.entries(last.cut).map(([where, cut]) => ({ ...partitionOf(where), cut }))
         : [],
     timings: timingsOf(states),
+    hooks: notes.flatMap(note =>
+      note.kind === 'hook'
+        ? [{ name: note.hook.name, at: note.hook.at, rc: note.hook.rc, ms: note.hook.ms }]
+        : [],
+    ),
     runs: listRuns(stateDir).map(each => ({ run: each.id, state: each.last?.at ?? 'empty' })),
   }
 }
+
+const heldBy = ({ last, notes }: RunRecord): string | undefined =>
+  (!last || !isEnd(last)) && notes.findLast(note => note.kind === 'gate')?.closed
+    ? 'kmig cutover go opens it'
+    : undefined
+
+/** A fence that stands now: up to the switch, and on the way back. */
+const fenceOf = ({ last, directory }: RunRecord, nowMs: number): StatusReport['fence'] => {
+  if (!last || isEnd(last) || !STANDING.has(last.at)) return undefined
+  const { fence } = undoOf(last)
+  if (!fence) return undefined
+  const maxMs = readDocument(directory)?.strategy.maxFenceMs ?? undefined
+  return { driver: fence.plan.driver, elapsedMs: nowMs - fence.sinceMs, maxMs }
+}
+const STANDING: ReadonlySet<StateName> = new Set([
+  ...(['fencing', 'fenced', 'still', 'drained', 'offsets-set', 'checked', 'sealing', 'switching'] as const),
+  ...(['files-written', 'opening', 'aborting', 'back-fencing', 'back-still', 'back-offsets'] as const),
+  'back-switching',
+])

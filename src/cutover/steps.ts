@@ -30,6 +30,7 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
     case 'verified':
       return await armed(now, options)
     case 'armed': {
+      await ports.reverse?.prepare()
       if (now.fence) return { at: 'fencing', plan: now.plan, fence: now.fence }
       await ports.hooks.run('pre-fence', { state: now.at, side: 'old' })
       const fence = await ports.fences.old.plan()

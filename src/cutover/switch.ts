@@ -2,8 +2,7 @@ import { overBudget } from './budget.ts'
 import type { ExecuteOptions } from './execute.ts'
 import { refuseForeign, refuseGrowth } from './guards.ts'
 import type { Ports } from './ports.ts'
-import type { ReversePort } from './reverse-port.ts'
-import { type Committed, endsOf, type Proved, type State, type Switched } from './states.ts'
+import { type Committed, endsOf, type Proved, pointsOf, type State, type Switched } from './states.ts'
 import { grown, grownText, leosOf, stillWritten } from './still.ts'
 
 /**
@@ -12,19 +11,13 @@ import { grown, grownText, leosOf, stillWritten } from './still.ts'
  */
 export const seal = async (now: Proved, { ports, budget }: ExecuteOptions): Promise<State> => {
   if (now.seal) await ports.fences.of(now.seal).engage(now.seal)
-  const reverse = ports.reverse && (await arm(ports.reverse, now))
+  const reverse = await ports.reverse?.arm(pointsOf(now))
   await refuseGrowth(ports, now.cut)
   await refuseForeign(ports, endsOf(now.next))
   await ports.hooks.run('pre-switch', { state: 'sealing', side: 'new' })
   if (!(await ports.record.decide('switch', now.fence)))
     throw overBudget('sealing', budget(now.fence), ports.clock.wall())
   return { ...now, at: 'switching', reverse }
-}
-
-const arm = async (reverse: ReversePort, { cut, next }: Proved): Promise<Committed['reverse']> => {
-  const ends = endsOf(next)
-  const at = [...endsOf(cut)].map(([where, old]) => [where, { old, next: ends.get(where) ?? old }] as const)
-  return await reverse.arm(new Map(at))
 }
 
 export const switchFiles = async (now: Committed, { ports, run }: ExecuteOptions): Promise<State> => {

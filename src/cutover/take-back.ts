@@ -1,9 +1,11 @@
 import { type Committed, commitWrite, refuseGit } from '../discovery/index.ts'
 import type { During } from '../kit/index.ts'
+import type { Certified } from './certify.ts'
 import type { CutoverEvent } from './events.ts'
 import { type OpenRunOptions, openRun } from './open-run.ts'
 import { type RolledBack, rollBack } from './rollback.ts'
 import { findRun } from './run-directory.ts'
+import { certifyAfter } from './run-session.ts'
 
 export type RollbackReport = RolledBack & {
   run: string
@@ -13,6 +15,7 @@ export type RollbackReport = RolledBack & {
   to: Side
   /** With `git`: what was committed now. */
   commit: Committed
+  certificate: Certified | undefined
 }
 type Side = { name: string; clusterId: string }
 
@@ -40,6 +43,7 @@ export const takeBack = async (options: TakeBackOptions): Promise<RollbackReport
   return {
     ...done,
     ...{ run: id, directory: run.directory, discovery, commit },
+    certificate: await certifyAfter(run, opened.mirror, commit, { signal, on }),
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
   }

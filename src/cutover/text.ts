@@ -116,7 +116,8 @@ export const cutoverProgressOf = (event: CutoverEvent): { text: string; part?: n
 }
 
 export const cutoverPlanText = (plan: CutoverPlan): string => {
-  const { from, to, topics, discovery, leftBehind, actions, blockers, cutover, unfinished, document } = plan
+  const { from, to, topics, discovery, leftBehind, actions, blockers, cutover, unfinished, document, notes } =
+    plan
   const left = topics.reduce((sum, topic) => sum + topic.left, 0n)
   return [
     `plan: '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}); nothing was changed`,
@@ -135,6 +136,7 @@ export const cutoverPlanText = (plan: CutoverPlan): string => {
     ...(unfinished
       ? [`run ${unfinished.run} was killed when ${unfinished.at}; --execute goes on with it`]
       : []),
+    ...notes.map(note => `note: ${note}`),
     ...blockers.map(blocker => `BLOCKED: ${blocker}`),
     ...(document
       ? [`plan ${document.run} (${document.hash.slice(0, 12)}) is kept for 24 h: --execute acts on it`]
@@ -161,6 +163,9 @@ export const cutoverReportText = (report: CutoverReport): string => {
     ),
     `  ${plural(partitions.length, 'partition')} end at the cut, ${formatCount(records)} offsets in all`,
     ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
+    ...(report.certificate
+      ? [`  certificate ${report.certificate.html}: ${report.certificate.verdict}`]
+      : []),
     ...groupLines(groups),
     `  write pause ${formatDuration(pauseMs)} until the files were written`,
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
@@ -178,10 +183,23 @@ export const rollbackText = ({ run, already, files, groups, commit }: RollbackRe
     'restart the clients: they read the files when they start',
   ].join('\n')
 
+const fenceText = ({ driver, elapsedMs, maxMs }: NonNullable<StatusReport['fence']>): string =>
+  `  writers are kept off (${driver}) for ${formatDuration(elapsedMs)}${maxMs === undefined ? '' : ` of ${formatDuration(maxMs)}`}`
+const watchText = ({ agoMs, lag, oldQuietMs, stranded }: NonNullable<StatusReport['watch']>): string[] => [
+  `  ${formatDuration(agoMs)} ago the old cluster was quiet for ${formatDuration(oldQuietMs)}${lag === undefined ? '' : `, ${lag} records to copy back`}`,
+  ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
+]
+
 export const statusText = ({
   run,
   state,
+  class: kind,
   means,
+  runner,
+  held,
+  fence,
+  proofAgeMs,
+  watch,
   from,
   to,
   files,
@@ -189,7 +207,12 @@ export const statusText = ({
   directory,
 }: StatusReport): string =>
   [
-    `run ${run}: ${state}: ${means}`,
+    `run ${run}: ${state} (${kind}): ${means}`,
+    ...(runner === undefined ? [] : [`  process ${runner} runs it`]),
+    ...(held === undefined ? [] : [`  waits before the fence: ${held}`]),
+    ...(fence ? [fenceText(fence)] : []),
+    ...(proofAgeMs === undefined ? [] : [`  proved ${formatDuration(proofAgeMs)} ago that nobody writes`]),
+    ...(watch ? watchText(watch) : []),
     `  '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}), in ${directory}`,
     ...files.map(
       ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,

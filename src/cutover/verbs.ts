@@ -6,6 +6,7 @@ import { meaningOf } from './meaning.ts'
 import { type OpenRunOptions, openRun } from './open-run.ts'
 import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
+import { certifyAfter } from './run-session.ts'
 import { complete } from './soak.ts'
 import { classOf, isEnd, isSwitched, type RollbackClass, type State, undoOf } from './states.ts'
 import { endAs } from './watchdog.ts'
@@ -100,5 +101,6 @@ export const completeRun = async (options: OpenRunOptions & During<CutoverEvent>
   await using opened = await openRun('complete', { ...options, run: before.id })
   const last: State | undefined = await complete({ run: opened.log, ports: opened.ports, on: options.on })
   if (!last) throw wrong({ id: before.id, last: opened.log.last }, 'complete')
+  await certifyAfter(opened.run, opened.mirror, undefined, options)
   return reportOf({ id: before.id, last }, 'journal')
 }

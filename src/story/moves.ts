@@ -22,6 +22,7 @@ export const cutOver = async (
     discovery,
     stateDir: state,
     stillForMs: STILL_MS,
+    wayBack: false, // the story shows that kmig refuses to lose what clients wrote
     signal,
     on: event => {
       if (event.kind === 'state') on?.(event.state.at)

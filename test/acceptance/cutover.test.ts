@@ -236,9 +236,9 @@ servers('kmig cutover', () => {
     await s.equal()
   }, 60_000)
 
-  test('rollback is refused once a client has written to the new cluster: exit 7, files stay, the partition is named', async () => {
+  test('without a way back, rollback is refused once a client has written to the new cluster: exit 7, files stay, the partition is named', async () => {
     const s = await scene('refused')
-    await s.execute()
+    await s.execute({ wayBack: false })
     await s.write(next, 3)
     const { code, stderr } = await s.kmig('cutover', 'rollback')
     expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringContaining('ROLLBACK_REFUSED') })

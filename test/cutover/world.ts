@@ -199,7 +199,7 @@ export class World {
   #driver(side: 'old' | 'new'): FenceDriver {
     return this.hooks === 'none'
       ? manualDriver(side, ['orders'])
-      : hookDriver(side, ['orders'], this.#hookPort)
+      : hookDriver(side, ['orders'], this.#hookPort, 0)
   }
   readonly #hookPort: HookPort = {
     has: () => this.hooks !== 'none',
@@ -228,8 +228,10 @@ export class World {
         this.back = new Map(cut)
         return { producerId: '1', stranded: [], stateTopic: '__kmig.back' }
       }),
+    prepare: async () => {},
+    problems: async () => [],
     start: () => this.#act('start back', () => {}),
-    lag: () => this.#act('lag', () => ({ records: 0n, partitions: 2, stopped: [] })),
+    lag: () => this.#act('lag', () => ({ records: 0n, stopped: [] })),
     drained: ends =>
       this.#act('drained', () => {
         for (const [where, end] of ends) if (end > (this.old.get(where) ?? 0n)) this.old.set(where, end)

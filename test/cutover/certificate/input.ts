@@ -37,6 +37,7 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
       },
     ],
     groups: [{ group: 'billing', moves: true, reason: null }],
+    leftBehind: { topics: [], groups: [] },
     ...{ changes: [], files: [], hooks: [], hooksDirectory: null },
     seen: { topics: {}, groups: [], acls: null },
     strategy: {
@@ -48,6 +49,7 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
         git: false,
         check: true,
         seal: null,
+        wayBack: true,
       },
     },
     ...{ accepted: [], actions: [], hash: sha('plan') },

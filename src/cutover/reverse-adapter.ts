@@ -1,0 +1,81 @@
+import type { ClusterAddress } from '../kafka/index.ts'
+import { partitionOf } from '../kafka/index.ts'
+import { type During, messageOf, Offset } from '../kit/index.ts'
+import { type Drained, type MirrorEvent, ReverseMirror } from '../mirror/index.ts'
+import type { CutPoints, ReversePort } from './reverse-port.ts'
+
+export type ReverseOptions = During<MirrorEvent> & {
+  /** The new cluster, and the old one. */
+  from: ClusterAddress
+  to: ClusterAddress
+  name: string
+  run: string
+  stateDir: string
+  groups?: readonly string[] | undefined
+}
+
+/** The copy back of the mirror's room, opened when it is first needed. */
+export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposable => {
+  let opening: Promise<ReverseMirror> | undefined
+  let started = false
+  let last: Drained | undefined
+  const reverse = (): Promise<ReverseMirror> => {
+    opening ??= ReverseMirror.open(options)
+    return opening
+  }
+  const drained = async (ends: ReadonlyMap<string, bigint>): Promise<Drained> => {
+    last ??= await (await reverse()).drained(new Map([...ends].map(([where, end]) => [where, Offset(end)])))
+    return last
+  }
+  const arm = async (cut: CutPoints) => {
+    const points = [...cut].map(
+      ([where, { old, next }]) => [where, { old: Offset(old), next: Offset(next) }] as const,
+    )
+    return await (await reverse()).arm(new Map(points))
+  }
+  return {
+    prepare: async () => await (await reverse()).prepare(),
+    problems: async topics => await (await reverse()).problems(topics),
+    arm: async cut => {
+      const { producerId, stranded } = await arm(cut)
+      return {
+        producerId: String(producerId),
+        stateTopic: `__kmig.${options.name}.back`,
+        stranded: stranded.map(({ where, from, to }) => ({
+          ...partitionOf(where),
+          ...{ from: String(from), to: String(to) },
+        })),
+      }
+    },
+    start: async cut => {
+      if (started) return
+      await arm(cut) // the same cut: goes on
+      await (await reverse()).start()
+      started = true
+    },
+    lag: async () => {
+      const { records, stopped, stranded } = await (await reverse()).lag()
+      return {
+        records,
+        stopped: [
+          ...stopped.map(({ where, from, error }) => `${where} from ${from} on: ${messageOf(error)}`),
+          ...stranded
+            .filter(each => !each.carried)
+            .map(({ where, from, to }) => `${where}: ${from}-${to - 1n}`),
+        ],
+      }
+    },
+    drained: async ends => {
+      last = undefined
+      await drained(ends)
+    },
+    syncGroups: async ends => await (await reverse()).groupsBack(await drained(ends)),
+    stop: async () => {
+      if (started) await (await reverse()).stop()
+    },
+    handBack: async ends => await (await reverse()).rejoinForward(await drained(ends)),
+    [Symbol.asyncDispose]: async () => {
+      if (opening) await (await opening)[Symbol.asyncDispose]()
+    },
+  }
+}
