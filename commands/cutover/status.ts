@@ -5,7 +5,8 @@ const view: View<never, StatusReport> = { schema: envelope(statusShape), human: 
 
 export default class CutoverStatus extends BaseCommand {
   static override summary = 'where a cutover stands, and what can be done'
-  static override description = 'Reads the journal of the run, and asks the process that runs it: asks no server and takes no lock.'
+  static override description =
+    'Reads the journal of the run, and asks the process that runs it: asks no server and takes no lock.'
   static override examples = ['<%= config.bin %> cutover status', '<%= config.bin %> cutover status --json']
   static override flags = {
     run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
