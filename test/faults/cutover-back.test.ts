@@ -2,10 +2,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Cutover, completeRun, cutoverStatus, takeBack } from '../../src/cutover/index.ts'
 import { newRun } from '../../src/load/index.ts'
 import { runMirror } from '../../src/mirror/index.ts'
+import { demoCast } from '../../src/story/cast.ts'
 import { Crowd } from '../../src/story/crowd.ts'
 import { changedFiles, snapshot } from '../../src/story/discovery-files.ts'
 import { judge } from '../../src/story/verdict.ts'
-import { kafkaChroot, openWorld, type World } from '../../src/story/world.ts'
+import { furnish, kafkaChroot, openWorld, TOPICS, type World } from '../../src/story/world.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
 
 const { signal } = new AbortController()
@@ -15,8 +16,9 @@ servers('the whole way, there and back and there again, with live clients that f
   let world: World
   let crowd: Crowd
   beforeAll(async () => {
-    world = await openWorld({ ...sandboxOptions(), signal })
-    crowd = await Crowd.open(world, newRun())
+    world = await openWorld({ ...sandboxOptions(), prefix: 'kmig-there-and-back-', signal })
+    await furnish(world, signal)
+    crowd = await Crowd.open(demoCast(world), { run: newRun(), journals: world.journals })
   }, 120_000)
   afterAll(async () => {
     await crowd?.[Symbol.asyncDispose]()
@@ -82,7 +84,7 @@ servers('the whole way, there and back and there again, with live clients that f
     expect(await cutoverStatus({ stateDir: world.state })).toMatchObject({ state: 'complete', class: 'NONE' })
     await stop()
 
-    const logs = await judge(world, crowd, signal)
+    const logs = await judge(world, crowd, { topics: TOPICS.map(({ name }) => name), signal })
     expect(logs.faults).toEqual([])
     expect(logs).toMatchObject({ offsetsIdentical: true, skipped: 0, reread: 0 })
     expect(logs.totals).toMatchObject({ lost: 0, repeated: 0, outOfOrder: 0, phantom: 0, foreign: 0 })
