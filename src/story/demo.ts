@@ -125,6 +125,7 @@ class Story implements Disposable {
 
   async #cutOver(): Promise<CutoverReport> {
     return await cutOver(this.#world, {
+      wayBack: false, // the story shows that kmig refuses to lose what clients wrote
       ...this.#signal,
       on: state => {
         this.#doing = `cutover: ${state}`

@@ -14,7 +14,7 @@ const sideOf = (side: Side) => ({
 /** What `kmig cutover --discovery DIR --execute` does; `on` is told each state that it enters. */
 export const cutOver = async (
   { old, next, discovery, state }: World,
-  { signal, on }: During<string>,
+  { wayBack, signal, on }: During<string> & { wayBack?: boolean | undefined },
 ): Promise<CutoverReport> => {
   await using cutover = await Cutover.open({
     from: sideOf(old),
@@ -22,7 +22,7 @@ export const cutOver = async (
     discovery,
     stateDir: state,
     stillForMs: STILL_MS,
-    wayBack: false, // the story shows that kmig refuses to lose what clients wrote
+    wayBack,
     signal,
     on: event => {
       if (event.kind === 'state') on?.(event.state.at)
