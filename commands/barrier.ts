@@ -52,7 +52,9 @@ export default class Barrier extends BaseCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Barrier)
     const run =
-      flags.run === undefined ? undefined : cutoverStatus({ stateDir: this.stateDirectory, run: flags.run })
+      flags.run === undefined
+        ? undefined
+        : await cutoverStatus({ stateDir: this.stateDirectory, run: flags.run })
     const options = {
       from: this.cluster(flags.from ?? run?.from.name ?? 'old'),
       to: this.cluster(flags.to ?? run?.to.name ?? 'new'),
