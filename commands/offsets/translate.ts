@@ -39,8 +39,8 @@ export default class OffsetsTranslate extends BaseCommand {
       summary: 'an offset (repeatable)',
       helpValue: '<n>',
       parse: async text => {
-        if (/^\d+$/.test(text)) return BigInt(text)
-        throw new KmigError('USAGE', `--offset '${text}' is not an offset: a whole number from 0 on`)
+        if (/^\d+$/.test(text) && BigInt(text) < 1n << 63n) return BigInt(text)
+        throw new KmigError('USAGE', `--offset '${text}' is not an offset: a whole number from 0 to 2^63 - 1`)
       },
     })({ multiple: true }),
     reverse: Flags.boolean({ summary: 'offsets are of the new cluster' }),

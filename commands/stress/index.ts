@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { BaseCommand, envelope, loadFlags, stressFlags, type View } from '../../src/cli/index.ts'
 import { locateCluster } from '../../src/discovery/index.ts'
-import { KmigError } from '../../src/kit/index.ts'
+import { KmigError, makeDirectory } from '../../src/kit/index.ts'
 import {
   type StressEvent,
   type StressReport,
@@ -45,7 +44,7 @@ export default class Stress extends BaseCommand {
     const directory = resolve(
       flags.journals ?? join(this.stateDirectory, 'stress', new Date().toISOString().replaceAll(':', '')),
     )
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
     const shared = [
       ...names.flatMap(name => ['--cluster', name]),
       ...(discovery ? ['--discovery', resolve(discovery)] : []),

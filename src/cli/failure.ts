@@ -1,4 +1,4 @@
-import { isKmigError, messageOf } from '../kit/index.ts'
+import { EXIT, isKmigError, messageOf } from '../kit/index.ts'
 
 /** An error as every command shows it. */
 export type Failure = { code: string; message: string; try: readonly string[]; exit: number }
@@ -17,6 +17,16 @@ const withoutOclif = (message: string): string =>
     .replace(/^The following errors? occurred:\n/, '')
     .replace(/^ +/gm, '')
 
+/** What a file system refuses for reasons outside of kmig. */
+const DISK: readonly string[] = [
+  ...['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EACCES', 'EPERM'],
+  ...['ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP', 'EIO'],
+]
+const isDisk = (e: unknown): boolean => {
+  const { code, syscall } = (e ?? {}) as NodeJS.ErrnoException
+  return e instanceof Error && syscall !== undefined && DISK.includes(code ?? '')
+}
+
 /** Any thrown value by code, message, what to try and exit code. Unknown ones are BUG, exit 1. */
 export const failureOf = (e: unknown, help: string): Failure => {
   const message = withoutOclif(messageOf(e))
@@ -25,6 +35,10 @@ export const failureOf = (e: unknown, help: string): Failure => {
     return { code: e.code, message, try: next, exit: e.exit }
   }
   if ((e as OclifError | undefined)?.oclif) return { code: 'USAGE', message, try: [help], exit: 2 }
+  if (isDisk(e)) {
+    const next = ['make room or give the rights, and run it again', 'see --state-dir']
+    return { code: 'PREFLIGHT', message, try: next, exit: EXIT.refused }
+  }
   return {
     code: 'BUG',
     message: `unexpected: ${message}`,

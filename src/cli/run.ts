@@ -1,18 +1,31 @@
 import { run as runOclif } from '@oclif/core'
+import { EXIT, messageOf } from '../kit/index.ts'
 import { calmHeap } from './calm-heap.ts'
 import { failureOf, failureText, isQuietExit } from './failure.ts'
 
 /** Something still holds the event loop this long after the command ended: end anyway. */
 const LINGER_MS = 2_000
 
-const quietPipe = (e: NodeJS.ErrnoException): void => {
-  if (e.code !== 'EPIPE') throw e
+/**
+ * A stdout that takes no more (a full disk) ends the command cleanly and by name; whoever only stopped reading knows. What
+ * stderr does not take is lost, and no reason to end what runs.
+ */
+const guardOutput = (): void => {
+  process.stderr.on('error', () => {})
+  process.stdout.removeAllListeners('error') // oclif's throws: a stack trace
+  process.stdout.on('error', e => {
+    if ((e as NodeJS.ErrnoException).code === 'EPIPE') return
+    const message = `what was to be printed on stdout is lost: ${messageOf(e)}`
+    process.stderr.write(`${failureText({ code: 'PARTIAL', message, try: [], exit: EXIT.partial })}\n`)
+    const { loss } = EXIT
+    process.on('exit', code => (process.exitCode = code === loss ? loss : EXIT.partial))
+    process.emit('SIGTERM')
+  })
 }
 
 /** The executable's whole life. `from` is bin/kmig.js's own import.meta.url. */
 export const run = async (from: string): Promise<void> => {
-  process.stdout.on('error', quietPipe)
-  process.stderr.on('error', quietPipe)
+  guardOutput()
   calmHeap()
   const argv = process.argv.slice(2)
   try {

@@ -1,4 +1,5 @@
 import { Flags } from '@oclif/core'
+import { KmigError } from '../kit/index.ts'
 import { countFlag, durationFlag } from './flags.ts'
 
 const CODECS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const
@@ -28,6 +29,11 @@ export const stressFlags = {
     summary: 'topic; made if it is not there',
     default: 'kmig-stress',
     helpValue: '<name>',
+    parse: async name => {
+      if (/^[\w.-]{1,249}$/.test(name) && name !== '.' && name !== '..') return name
+      const form = "up to 249 letters, digits, '.', '_' and '-'"
+      throw new KmigError('USAGE', `'${name}' can't be a topic's name: it has ${form}`)
+    },
   }),
   duration: durationFlag({ summary: 'how long to write', default: 60_000 }),
   'restart-every': durationFlag({ summary: 'start each client anew so often; default never' }),

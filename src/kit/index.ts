@@ -3,7 +3,7 @@ export { formatHostPort, type HostPort, parseBootstrap, parseHostPort } from './
 export { BACKOFF, type Backoff, backoffMs, type RetryOptions, retry } from './backoff.ts'
 export type { During } from './during.ts'
 export { bug, ERRORS, type ErrorCode, EXIT, type Exit, isKmigError, KmigError, messageOf } from './errors.ts'
-export { syncDirectory, writeFileAtomic } from './files.ts'
+export { makeDirectory, syncDirectory, writeFileAtomic } from './files.ts'
 export { chooser, globToRegExp } from './globs.ts'
 export {
   formatBytes,

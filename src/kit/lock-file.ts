@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { link, open, unlink } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { sleep } from './abort.ts'
-import { KmigError } from './errors.ts'
+import { isKmigError, KmigError, messageOf } from './errors.ts'
+import { makeDirectory } from './files.ts'
 import { startOf } from './process-identity.ts'
 
 /** Who holds a lock. `start` tells this process from a later one with the same pid. */
@@ -26,12 +27,13 @@ const generations = (path: string): number[] => {
 }
 
 const holderIn = (file: string): Holder | undefined => {
-  let holder: Holder
+  let holder: Holder | null
   try {
-    holder = JSON.parse(readFileSync(file, 'utf8')) as Holder
+    holder = JSON.parse(readFileSync(file, 'utf8')) as Holder | null
   } catch {
     return undefined
   }
+  if (typeof holder?.host !== 'string') return undefined
   if (holder.host !== hostname()) return holder // its death can't be proved from here
   return startOf(holder.pid) === holder.start ? holder : undefined
 }
@@ -61,7 +63,7 @@ export class LockFile implements AsyncDisposable {
   }
 
   static async take(path: string, what: string): Promise<LockFile> {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    makeDirectory(dirname(path))
     const me: Holder = {
       pid: process.pid,
       start: startOf(process.pid) ?? '',
@@ -96,8 +98,13 @@ export class LockFile implements AsyncDisposable {
         for (const dead of others) rmSync(`${path}.${dead}`, { force: true })
         return new LockFile(path, file)
       }
+    } catch (e) {
+      if (isKmigError(e)) throw e
+      throw new KmigError('PREFLIGHT', `the lock ${path} can't be taken: ${messageOf(e)}`, {
+        try: ['make room there, or name another place: --state-dir DIR'],
+      })
     } finally {
-      await unlink(stage)
+      await unlink(stage).catch(() => {})
     }
   }
 

@@ -1,9 +1,7 @@
-import { randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
 import { type Cluster, describeGroups, groupOffsets, Membership, partitionKey } from '../kafka/index.ts'
 import { type During, KmigError, type Offset, sleep } from '../kit/index.ts'
+import { instanceOf } from './instance.ts'
 import { type Claim, decodeClaim, decodeShare, encodeClaim, encodeShare, shareOut } from './shares.ts'
 
 /** A partition as it is claimed: `at` is how far the copy has been checked. */
@@ -193,17 +191,4 @@ export class Ownership implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#membership[Symbol.asyncDispose]()
   }
-}
-
-/** A name for whoever holds this state directory's locks: a restarted process goes by the same one. */
-const instanceOf = (stateDir: string): string => {
-  const file = join(stateDir, 'instance')
-  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-  try {
-    writeFileSync(file, randomUUID(), { flag: 'wx', mode: 0o600 })
-  } catch (e) {
-    if ((e as NodeJS.ErrnoException).code !== 'EEXIST') throw e
-  }
-  const host = hostname().replaceAll(/[^\w.-]/g, '_')
-  return `${host.slice(0, 100)}-${readFileSync(file, 'utf8').trim()}`
 }

@@ -34,6 +34,24 @@ describe('the executable', () => {
     const { code, stderr } = await kmig(['--help'], { closeStdout: true })
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   })
+  for (const flag of ['--json', '--json-stream'])
+    test(`a full disk under ${flag} is said by name, exit 6 (it was a stack trace); under stderr it ends nothing`, async () => {
+      const to = (redirect: string) =>
+        spawned(
+          '-c',
+          [`${process.execPath} ${root}bin/kmig.js discovery lint ${root}fixtures ${flag} ${redirect}`],
+          {
+            node: '/bin/sh',
+          },
+        )
+      const plain = await to('')
+      const { code, stderr } = await to('>/dev/full')
+      expect({ code, stderr }).toEqual({
+        code: 6,
+        stderr: expect.stringMatching(/^PARTIAL: [^\n]*ENOSPC[^\n]*\n$/),
+      })
+      expect(await to('2>/dev/full')).toMatchObject({ code: plain.code, stdout: plain.stdout })
+    })
   test('says in words and in JSON that a command does not exist, exit 2', async () => {
     const [people, machine] = [await kmig(['nonsense']), await kmig(['nonsense', '--json'])]
     expect(people).toMatchObject({ code: 2, stdout: '' })
