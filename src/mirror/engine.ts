@@ -48,6 +48,7 @@ export type EngineOptions = {
   topicIds: { source: Map<string, string>; target: Map<string, string> }
   /** Bytes of the largest batch that each topic of the target takes; may change. */
   batchLimits: ReadonlyMap<string, number>
+  skip?: ReadonlySet<bigint> | undefined
   /** Whether a topic of the source is to be mirrored. */
   chosen(topic: string): boolean
   /** Keeps the anchors of these lanes for the next start. */

@@ -28,6 +28,7 @@ export type HomesOptions = {
   sources: Identities
   topicIds: { source: TopicIds; target: TopicIds }
   batchLimits: ReadonlyMap<string, number>
+  skip?: ReadonlySet<bigint> | undefined
   brakes: Brakes
   memory: Memory
   /** Ends everything. */
@@ -206,11 +207,12 @@ export class Homes {
   #inletOf(connection: Connection): Inlet {
     const known = this.#inlets.get(connection)
     if (known) return known
-    const { pool, topicIds, batchLimits, signal, lanes, moved, run, brakes, memory, source } = this.#o
+    const { pool, topicIds, batchLimits, skip, signal, lanes, moved, run, brakes, memory, source } = this.#o
     const inlet = new Inlet(connection, {
       pool,
       topicIds: topicIds.source,
       batchLimits,
+      skip,
       signal,
       brakes,
       leaderEpochOf: ({ topic, partition }) => source.leaderOf(topic, partition)?.leaderEpoch ?? -1,

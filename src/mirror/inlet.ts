@@ -60,6 +60,8 @@ export type InletOptions = {
   topicIds: TopicIds
   /** Bytes of the largest batch that each topic of the target takes. */
   batchLimits: ReadonlyMap<string, number>
+  /** As of `recode`. */
+  skip?: ReadonlySet<bigint> | undefined
   brakes: Brakes
   /** Epoch of the leader of a lane's partition, as far as it is known. */
   leaderEpochOf(lane: Lane): number
@@ -255,6 +257,7 @@ export class Inlet {
         holes: lane.squeezes ? 'squeeze' : 'split',
         aborted: part.abortedTransactions ?? [],
         maxBatchBytes: this.#options.batchLimits.get(lane.topic),
+        skip: this.#options.skip,
       })
       frame.hold(got.items)
       lane.offer(got.items, got, got.stop)

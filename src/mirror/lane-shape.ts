@@ -60,6 +60,8 @@ export type LaneOptions = {
   /** What was counted before, in this process. */
   counts?: LaneCounts | undefined
   ground?: Ground | undefined
+  /** Offsets [from, to) of the target that others wrote, as is known and accepted: records stand around them. */
+  strays?: readonly { from: bigint; to: bigint }[] | undefined
   /** Whether it goes the way back, from the new cluster to the old one. */
   back?: boolean | undefined
   /** Default `auto`. */

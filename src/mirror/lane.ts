@@ -40,6 +40,7 @@ export class Lane {
   readonly where: string
   readonly policy: OffsetsPolicy
   readonly ground: Ground | undefined
+  readonly strays: LaneOptions['strays']
   readonly back: boolean
   readonly counts: LaneCounts
   readonly #producer: LaneOptions['producer']
@@ -94,6 +95,7 @@ export class Lane {
     this.why = why ?? ''
     this.policy = policy ?? 'auto'
     this.ground = more.ground
+    this.strays = more.strays
     this.back = more.back ?? false
     this.anchor = anchor
     this.place = placeOf(this.map, { ordinal: anchor.ordinal, target: anchor.offset })
@@ -369,7 +371,8 @@ export class Lane {
       return
     }
     for (const shift of shifts) this.map.shift(shift)
-    if (shifts[0]) this.why ||= `a control record landed twice at offset ${shifts[0].target - 1n}`
+    const why = this.strays?.length ? 'others wrote between' : 'a control record landed twice'
+    if (shifts[0]) this.why ||= `${why}, up to offset ${shifts[0].target - 1n}`
     this.epoch = epoch
     this.anchor = { offset: end, ordinal, epoch }
     const gone = this.map.forgetShifts(end)

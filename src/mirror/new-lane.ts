@@ -12,7 +12,7 @@ export type NewLane = {
   identity: Identity
   /** What goes on from before, see there. */
   before?: Pick<LaneOptions, 'counts' | 'strayUntil'> | undefined
-  options: Pick<MirrorOptions, 'offsets' | 'fillingLimitMs'> & Pick<LaneOptions, 'back'>
+  options: Pick<MirrorOptions, 'offsets' | 'fillingLimitMs'> & Pick<LaneOptions, 'back' | 'strays'>
 }
 
 /** A lane as it was left: where it stood, and its map. */
@@ -33,6 +33,7 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     ...before,
     ground,
     back: options.back,
+    strays: options.strays,
     policy: options.offsets,
     fillingLimitMs: options.fillingLimitMs,
   })

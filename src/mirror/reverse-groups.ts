@@ -2,7 +2,7 @@ import { type Cluster, EARLIEST, groupOffsets, partitionKey, partitionOf } from 
 import { type During, Offset } from '../kit/index.ts'
 import { type GroupReport, type OffsetMap, syncGroups, type Translation } from '../offsets/index.ts'
 import type { Lane } from './lane.ts'
-import type { CutPoint, Drained } from './reverse-shape.ts'
+import type { CutPoint, Drained, Stranded } from './reverse-shape.ts'
 import type { ReverseState } from './reverse-state.ts'
 import type { MirrorState } from './state.ts'
 
@@ -25,7 +25,7 @@ export type GroupsBackOptions = During & {
  */
 export const groupsBack = async (o: GroupsBackOptions): Promise<GroupReport> => {
   const { source, target, groups, state, forward, lanes, drained, signal } = o
-  const { cut, groups: atCut } = state
+  const { cut, groups: atCut, stranded } = state
   const byWhere = new Map(lanes.map(lane => [lane.where, lane] as const))
   const starts = await target.listOffsets(
     [...cut.keys()].map(where => ({ ...partitionOf(where), timestamp: EARLIEST })),
@@ -41,7 +41,9 @@ export const groupsBack = async (o: GroupsBackOptions): Promise<GroupReport> => 
       const end = drained.points.get(where)?.old
       if (!lane || !point || start === undefined || end === undefined) return undefined
       const { map } = forward.map(topic, partition)
-      return { start: Offset(start), end, image: offset => imageBack(offset, { lane, point, map }) }
+      const carried = stranded.filter(each => each.where === where && each.carried)
+      const image = (offset: Offset) => unread(offset, imageBack(offset, { lane, point, map }), carried)
+      return { start: Offset(start), end, image }
     },
     mayGoBack: (group, topic, partition, offset) =>
       atCut.get(group)?.[partitionKey(topic, partition)] !== offset,
@@ -82,6 +84,15 @@ const unmovedSince = async (
     })
   })
   return new Set(still.map(([group]) => group))
+}
+
+/**
+ * What was carried to the end of the new cluster stands further in front on the old one: who has not read it there yet goes
+ * back to before it, and reads what follows it again rather than never see it.
+ */
+const unread = (offset: Offset, image: Translation, carried: readonly Stranded[]): Translation => {
+  const first = carried.find(({ carry }) => carry?.to !== undefined && offset < carry.to)
+  return image.kind === 'exact' && first && first.from < image.at ? { kind: 'exact', at: first.from } : image
 }
 
 /** Where the record at an offset of the new cluster is on the old one; at the cut itself it is V, whatever stands there. */

@@ -52,7 +52,15 @@ export type ReverseProblem = {
 }
 
 /** Offsets [from, to) of the old cluster that hold what was written there after the cut, by somebody else than kmig. */
-export type Stranded = { where: string; from: Offset; to: Offset; carried: boolean }
+export type Stranded = {
+  where: string
+  from: Offset
+  to: Offset
+  /** Whether the new cluster has them too. */
+  carried: boolean
+  /** Who writes them there, after which offset; and where they end, once they are there. */
+  carry?: { producerId: bigint; epoch: number; from: Offset; to?: Offset | undefined } | undefined
+}
 
 export type Armed = {
   /** Whether a process before had armed this run already. */

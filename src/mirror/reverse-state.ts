@@ -14,7 +14,15 @@ const offset = z
 /** Written last: what else is kept belongs to this run. */
 const armedState = z.object({ run: z.string(), at: z.string() })
 const cutState = z.object({ old: offset, next: offset })
-const strandedState = z.array(z.object({ from: offset, to: offset, carried: z.boolean() }))
+const carryState = z.object({
+  producerId: z.string().regex(/^\d+$/).transform(BigInt),
+  epoch: z.number(),
+  from: offset,
+  to: offset.optional(),
+})
+const strandedState = z.array(
+  z.object({ from: offset, to: offset, carried: z.boolean(), carry: carryState.optional() }),
+)
 /** What a group had committed on the new cluster at the cut, by `topic-partition`. */
 const groupState = z.record(z.string(), offset)
 
@@ -76,8 +84,9 @@ export class ReverseState {
     await this.#put([...points, ...rows] as [string, unknown][], during)
   }
   async setStranded(where: string, found: readonly Omit<Stranded, 'where'>[], during: During): Promise<void> {
-    const rows = found.map(({ from, to, carried }) => ({ from: String(from), to: String(to), carried }))
-    await this.#topic.put([[`stranded/${where}`, rows.length > 0 ? rows : null]], during)
+    const rows = found.map(({ from, to, carried, carry }) => ({ from, to, carried, carry }))
+    const value = JSON.parse(JSON.stringify(rows, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
+    await this.#topic.put([[`stranded/${where}`, rows.length > 0 ? value : null]], during)
   }
   async arm(run: string, during: During): Promise<void> {
     await this.#topic.put([['armed', { run, at: new Date().toISOString() }]], during)

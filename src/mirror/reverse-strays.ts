@@ -29,6 +29,22 @@ export const findStrays = async (o: StraysOptions): Promise<{ from: Offset; to: 
   return found
 }
 
+/** Ranges, in order, without what lies in others. */
+export const without = <R extends { from: Offset; to: Offset }>(
+  ranges: readonly R[],
+  others: readonly { from: Offset; to: Offset }[],
+): { from: Offset; to: Offset }[] =>
+  others.reduce<{ from: Offset; to: Offset }[]>(
+    (left, other) =>
+      left.flatMap(range => {
+        if (other.to <= range.from || other.from >= range.to) return [range]
+        const before = { from: range.from, to: other.from }
+        const after = { from: other.to, to: range.to }
+        return [before, after].filter(({ from, to }) => from < to)
+      }),
+    ranges.map(({ from, to }) => ({ from, to })),
+  )
+
 /** 'offsets 12 to 14 and 20 to 20' */
 export const strayText = (ranges: readonly { from: bigint; to: bigint }[]): string =>
   `offsets ${ranges.map(({ from, to }) => `${from} to ${to - 1n}`).join(' and ')}`

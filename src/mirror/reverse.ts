@@ -21,6 +21,7 @@ import { raiseControlEpoch } from './prepare.ts'
 import { meter } from './progress.ts'
 import { type PartitionReport, partitionReport } from './report.ts'
 import { arm, disarm } from './reverse-arm.ts'
+import { carryStranded } from './reverse-carry.ts'
 import { drained } from './reverse-drain.ts'
 import { groupsBack } from './reverse-groups.ts'
 import { reverseProblems } from './reverse-preflight.ts'
@@ -33,9 +34,10 @@ import type {
   ReverseLag,
   ReverseOptions,
   ReverseProblem,
+  Stranded,
 } from './reverse-shape.ts'
 import { backOf, ReverseState } from './reverse-state.ts'
-import { findStrays, strayText } from './reverse-strays.ts'
+import { findStrays, strayText, without } from './reverse-strays.ts'
 import { Sharing, takeShare } from './sharing.ts'
 import { MirrorState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
@@ -152,6 +154,16 @@ export class ReverseMirror implements AsyncDisposable {
     const { target } = this
     if (this.#state) await disarm({ target, run: this.#o.run, state: this.#state, ...this.#during })
   }
+  /**
+   * Copies what is stranded on the old cluster to the new one, before the lanes go on; their partitions are translated
+   * from there. Gives all that was stranded. Throws PREFLIGHT (too much, or a transaction is open).
+   */
+  async carry(): Promise<Stranded[]> {
+    if (this.#engine) throw bug('what is stranded is carried before the way back starts')
+    const { source, target } = this
+    await carryStranded({ source, target, state: this.#armable, ...this.#during })
+    return this.#armable.stranded
+  }
   get #armable(): ReverseState {
     if (!this.#state) throw bug('the way back has no state')
     return this.#state
@@ -190,6 +202,7 @@ export class ReverseMirror implements AsyncDisposable {
         memory: memoryOf(memory),
         topicIds: this.#known.topicIds,
         batchLimits: this.#known.batchLimits,
+        skip: new Set(state.stranded.flatMap(({ carry }) => carry?.producerId ?? [])),
         chosen: topic => !topic.startsWith('__'),
         persist: async (some, during) => await ours().setAnchors(some, { signal: during }),
         persistMaps: async (some, during) => await ours().setMaps(some, { signal: during }),
@@ -209,7 +222,7 @@ export class ReverseMirror implements AsyncDisposable {
   }
 
   #takeOn(share: Share, ownership: Ownership): Lane[] {
-    const state = this.#armable.mirror
+    const { mirror: state, stranded } = this.#armable
     const { identity } = state
     if (!identity) throw bug('a way back without identity')
     this.#known.learn(state)
@@ -223,7 +236,8 @@ export class ReverseMirror implements AsyncDisposable {
         counts: known?.counts,
         strayUntil: share.heldBy(where) === undefined ? undefined : strayUntil,
       }
-      const options = { offsets, fillingLimitMs, back: true }
+      const strays = stranded.filter(each => each.where === where && each.carried)
+      const options = { offsets, fillingLimitMs, back: true, strays }
       return newLane({ ...partitionOf(where), state, identity, before, options })
     })
   }
@@ -259,18 +273,17 @@ export class ReverseMirror implements AsyncDisposable {
     const state = this.#armable
     const from = state.cut.get(where)?.old
     if (from === undefined) return
-    const found = await findStrays({
+    const all = await findStrays({
       target: this.target,
       where,
       ids: this.#known.ids,
       from,
       ...this.#during,
     })
-    await state.setStranded(
-      where,
-      found.map(range => ({ ...range, carried: false })),
-      this.#during,
-    )
+    const known = state.stranded.filter(each => each.where === where && each.carry)
+    const found = without(all, known)
+    const more = found.map(range => ({ ...range, carried: false }))
+    await state.setStranded(where, [...known, ...more], this.#during)
     if (found.length === 0) return
     const text = `${strayText(found)} of the old cluster were written there after the cut, by somebody else: the new one lacks them`
     this.#o.on?.({ kind: 'warning', where, text })

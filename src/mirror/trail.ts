@@ -1,7 +1,7 @@
 import { ATTRIBUTE, type BatchHeader, sequenceOf } from '../kafka/index.ts'
 import { Offset } from '../kit/index.ts'
 import type { OffsetMap, Shift } from '../offsets/index.ts'
-import type { Settled } from './lane-shape.ts'
+import type { LaneOptions, Settled } from './lane-shape.ts'
 import type { ProducerIds } from './state.ts'
 
 /** Follows the batch headers of a target partition, and compares them with what the map says. */
@@ -9,11 +9,17 @@ export class Trail {
   readonly #map: OffsetMap
   readonly #ids: ProducerIds
   readonly #shifts: Shift[] = []
+  readonly #strays: readonly { from: bigint; to: bigint }[]
   #ordinal: bigint
   at: Offset
 
-  constructor({ map }: { map: OffsetMap }, ids: ProducerIds, from: Settled) {
+  constructor(
+    { map, strays = [] }: { map: OffsetMap } & Pick<LaneOptions, 'strays'>,
+    ids: ProducerIds,
+    from: Settled,
+  ) {
     this.#map = map
+    this.#strays = strays
     this.#ids = ids
     this.at = from.end
     this.#ordinal = from.ordinal
@@ -27,6 +33,11 @@ export class Trail {
   follow({ baseOffset, lastOffset, producerId, baseSequence, attributes }: BatchHeader): string | undefined {
     const whose = producerId < 0n ? 'a producer without id' : `producer ${producerId}`
     if (baseOffset > this.at) return `nothing stands at offsets ${this.at} to ${baseOffset - 1n}`
+    const ours = this.#ids.data.has(producerId) || this.#ids.control.has(producerId)
+    if (!ours && this.#strays.some(({ from, to }) => from <= this.at && lastOffset < to)) {
+      while (this.at <= lastOffset) this.#filler()
+      return undefined
+    }
     if (attributes & ATTRIBUTE.control) {
       if (!this.#ids.control.has(producerId)) return `a control record of ${whose} stands at ${baseOffset}`
       while (this.at <= lastOffset) this.#filler()

@@ -130,6 +130,71 @@ servers('the way back of a cutover, when something goes wrong', () => {
     for (const topic of topics) expect(await seen('old', topic)).toEqual(await seen('next', topic))
   })
 
+  test('what was stranded on the old cluster is carried to the new one, once for all kills, and then both have the same records, there and back and there again', async () => {
+    const topic = 'carried'
+    const sorted = async (side: 'old' | 'next') => (await seen(side, topic)).sort()
+    await world.fill(topic, { batches: 10, records: 4, size: 100 })
+    await world.mirror('carry', [topic])
+    const cut = await cutOf(world, [topic])
+    await world.write(world.old, topic, records(0, 3, 'stray before arming'))
+    {
+      await using reverse = await wayBack(world, 'carry', 'run-1')
+      await reverse.arm(cut)
+      await world.write(world.next, topic, records(0, 5, 'new'))
+      const killed = new AbortController()
+      await using beside = await wayBack(world, 'carry', 'run-1', {
+        signal: killed.signal,
+        stateDir: `${world.stateDir}/beside`,
+      })
+      await beside.arm(reverse.cut)
+      killed.abort(new Error('killed'))
+      await expect(beside.carry()).rejects.toThrow()
+      expect(await reverse.carry()).toMatchObject([
+        { from: 40n, to: 43n, carried: true, carry: { from: 45n, to: 48n } },
+      ])
+      await reverse.carry()
+      await world.write(world.next, topic, records(5, 5, 'new'))
+      await reverse.start()
+      await reverse.drained(await world.ends(world.next, [topic]))
+      expect(await sorted('old')).toEqual(await sorted('next'))
+      expect(await seen('old', topic)).toHaveLength(53)
+      await world.write(world.old, topic, records(0, 200, 'stray after that'), { codec: 4 })
+      await world.write(world.next, topic, records(10, 5, 'new'))
+      while (!reverse.lanes.some(lane => lane.stopped)) await sleep(50)
+      await reverse.lag()
+      await reverse.stop()
+    }
+    await using reverse = await wayBack(world, 'carry', 'run-1')
+    expect((await reverse.arm(cut)).stranded.map(({ carried }) => carried)).toEqual([true, false])
+    expect((await reverse.carry()).map(({ from, to, carried }) => [from, to, carried])).toEqual([
+      [40n, 43n, true],
+      [53n, 253n, true],
+    ])
+    await reverse.start()
+    await world.write(world.next, topic, records(15, 5, 'new'))
+    await commit(world.next, 'carry-read', { 'carried-0': 54n })
+    await commit(world.next, 'carry-done', { 'carried-0': 259n })
+    const drained = await reverse.drained(await world.ends(world.next, [topic]))
+    const old = await seen('old', topic)
+    const next = await seen('next', topic)
+    expect(old).toHaveLength(263)
+    expect([...old].sort()).toEqual([...next].sort())
+    expect((await reverse.groupsBack(drained)).refused).toEqual([])
+    const read = (await committed(world.old, 'carry-read'))['carried-0'] ?? 0n
+    expect(next.slice(54).filter(each => !old.slice(Number(read)).includes(each))).toEqual([])
+    const done = (await committed(world.old, 'carry-done'))['carried-0'] ?? 0n
+    expect(old.slice(Number(done))).toEqual(next.slice(259))
+    await reverse.stop()
+    await reverse.rejoinForward(drained)
+    await world.write(world.old, topic, records(0, 9, 'old again'))
+    const again = await world.mirror('carry', [topic])
+    expect(again.partitions.map(({ mode, stopped, records }) => [mode, stopped, records])).toEqual([
+      ['translated', undefined, 9n],
+    ])
+    expect(await sorted('old')).toEqual(await sorted('next'))
+    expect((await seen('next', topic)).slice(-9)).toEqual((await seen('old', topic)).slice(-9))
+  })
+
   test('records that came to the old cluster between cut and arming are named, and what follows them is taken back after them', async () => {
     await world.fill('late-hit', { batches: 10, records: 4, size: 100 })
     await world.mirror('late', ['late-hit'])

@@ -36,7 +36,7 @@ export type Hole = {
   kind: 'hole'
   from: Offset
   to: Offset
-  why: 'marker' | 'aborted' | 'compacted' | 'lost'
+  why: 'marker' | 'aborted' | 'compacted' | 'lost' | 'carried'
 }
 
 export type RecodeOptions = {
@@ -52,6 +52,8 @@ export type RecodeOptions = {
   holes: 'split' | 'squeeze'
   /** Of the fetch's answer; sorted or not. */
   aborted: readonly Aborted[]
+  /** Producers whose records the target has already, elsewhere. */
+  skip?: ReadonlySet<bigint> | undefined
   /** The largest batch that the target takes; a larger one is split. Without it there is no limit. */
   maxBatchBytes?: number | undefined
   /** Batches of at least so many bytes pass untouched; smaller ones are merged with their neighbours. By codec: 0 none, else packed. */
@@ -191,7 +193,8 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
     const end = base + BigInt(lastDelta + 1)
     const count = set.readInt32BE(at + AT.count)
     const attributes = set.readInt16BE(at + AT.attributes)
-    const fate = attributes & APART ? fateOf(set, at, end - 1n, where) : undefined
+    const skipped = o.skip?.has(set.readBigInt64BE(at + AT.producerId))
+    const fate = skipped ? 'carried' : attributes & APART ? fateOf(set, at, end - 1n, where) : undefined
     if (end <= next) return
     if (base > next) {
       checkCrc(set, at, where)
@@ -223,7 +226,7 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
 
   /** Takes small batches that plainly go on from the group, by the thousand: without a bigint for each. Gives where that ends. */
   const follow = (from: number): number => {
-    if (!group?.small || gap) return from
+    if (!group?.small || gap || o.skip?.size) return from
     const { ats, codec } = group
     const first = Number(next) // exact: what is small is not wild
     let [at, count, { bytes }] = [from, 0, group]

@@ -243,3 +243,24 @@ test(`a batch of each codec (${CODECS.join(', ')}) reads back as it was written`
     }),
   )
 })
+
+test('batches of a producer whose records the target has elsewhere are holes, among small neighbours too', () => {
+  const at = (baseOffset: bigint, count: number, producerId: bigint) => {
+    const records = Array.from({ length: count }, () => ({ timestamp: 1n, value: Buffer.from('v') }))
+    return encodeBatch(records, { stamp: { producerId, producerEpoch: 0, baseSequence: 0 }, baseOffset })
+  }
+  const set = [at(40n, 5, 7n), at(45n, 3, 2n), at(48n, 5, -1n)]
+  for (const [holes, expected] of [
+    ['split', ['piece 40 5', 'hole 45 48', 'piece 48 5']],
+    ['squeeze', ['piece 40 10']],
+  ] as const) {
+    const how = options({ from: Offset(40n), ordinal: 40n, holes, skip: new Set([2n]) })
+    const { items, ordinal } = recode(Buffer.concat(set), how)
+    expect(
+      items.map(item =>
+        item.kind === 'hole' ? `hole ${item.from} ${item.to}` : `piece ${item.base} ${item.count}`,
+      ),
+    ).toEqual(expected)
+    expect(ordinal).toBe(50n)
+  }
+})
