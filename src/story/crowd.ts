@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { sleep } from '../kit/index.ts'
 import { type Account, type Locate, type Place, placeKey, Reader, Writer } from '../load/index.ts'
 
 type Codec = 'none' | 'gzip' | 'zstd'
@@ -46,8 +47,17 @@ export class Crowd implements AsyncDisposable {
     await Promise.all([...this.writers, ...this.readers].map(client => client.start()))
   }
 
-  async startReaders(): Promise<void> {
-    await Promise.all(this.readers.map(reader => reader.start()))
+  /** Starts clients that have stopped, and readers that have not anew: they read their discovery file when they start. */
+  async reload(): Promise<void> {
+    const before = this.writers.map(({ count }) => count)
+    await Promise.all([
+      ...this.writers.map(writer => writer.start()),
+      ...this.readers.map(async reader => {
+        await reader.stop()
+        await reader.start()
+      }),
+    ])
+    while (this.writers.some(({ count, at }, i) => at !== undefined && count === before[i])) await sleep(5)
   }
 
   async stopWriters(): Promise<void> {

@@ -1,6 +1,6 @@
 export { type DemoEvent, type DemoOptions, type DemoReport, demo } from './demo.ts'
 export type { PlayEvent } from './play.ts'
 export { type RehearseOptions, type RehearseReport, rehearse } from './rehearse.ts'
-export { rehearseShape, rehearseText } from './rehearse-report.ts'
+export { isRehearsed, rehearseShape, rehearseText } from './rehearse-report.ts'
 export { demoShape, demoText, isGood } from './report.ts'
 export { sandboxOptions } from './world.ts'

@@ -1,9 +1,15 @@
-import { Cutover, type CutoverReport, type RollbackReport, takeBack } from '../cutover/index.ts'
+import {
+  Cutover,
+  type CutoverOptions,
+  type CutoverReport,
+  type RollbackReport,
+  takeBack,
+} from '../cutover/index.ts'
 import type { During } from '../kit/index.ts'
 import { kafkaChroot, type Side, type World } from './world.ts'
 
-/** How long the old cluster's log ends must stand still. Real cutovers take the default, 10 s. */
-export const STILL_MS = 3_000
+/** How long the old cluster's log ends must stand still where nobody proves the fence. Real cutovers take the default, 10 s. */
+const STILL_MS = 3_000
 
 const sideOf = (side: Side) => ({
   name: side.name,
@@ -11,17 +17,18 @@ const sideOf = (side: Side) => ({
   zookeeper: kafkaChroot(side),
 })
 
-/** What `kmig cutover --discovery DIR --execute` does; `on` is told each state that it enters. */
+/** What `kmig cutover --discovery DIR --execute` does, with `hooks` behind a fence of them; `on` is told each state. */
 export const cutOver = async (
   { old, next, discovery, state }: World,
-  { wayBack, signal, on }: During<string> & { wayBack?: boolean | undefined },
+  { hooks, wayBack, signal, on }: During<string> & Partial<Pick<CutoverOptions, 'hooks' | 'wayBack'>>,
 ): Promise<CutoverReport> => {
   await using cutover = await Cutover.open({
     from: sideOf(old),
     to: sideOf(next),
     discovery,
     stateDir: state,
-    stillForMs: STILL_MS,
+    stillForMs: hooks === undefined ? STILL_MS : undefined,
+    hooks,
     wayBack,
     signal,
     on: event => {
@@ -32,5 +39,11 @@ export const cutOver = async (
 }
 
 /** What `kmig cutover rollback` does. */
-export const goBack = async ({ state }: World, { signal }: During): Promise<RollbackReport> =>
-  await takeBack({ stateDir: state, signal })
+export const goBack = async ({ state }: World, { signal, on }: During<string>): Promise<RollbackReport> =>
+  await takeBack({
+    stateDir: state,
+    signal,
+    on: event => {
+      if (event.kind === 'state') on?.(event.state.at)
+    },
+  })

@@ -1,6 +1,7 @@
 import { type During, formatDuration, plural, sleep } from '../kit/index.ts'
 import { runMirror } from '../mirror/index.ts'
 import type { Crowd } from './crowd.ts'
+import { HookBridge } from './hook-bridge.ts'
 import { cutOver, goBack } from './moves.ts'
 import { bytesIn, differing } from './rehearse-files.ts'
 import type { World } from './world.ts'
@@ -14,6 +15,8 @@ export type Round = {
   run: string
   changed: string[]
   clientsMoved: boolean
+  /** Window in which log ends were seen to stand still; part of the pause. */
+  windowMs: number
   clientPauseMs: number
   pauseMs: number
   ms: number
@@ -25,25 +28,30 @@ export type WayBack = {
   clientPauseMs: number
   clientsBack: boolean
   restored: boolean
+  /** Records that clients wrote to the new cluster before. */
   written: number
+  timings: { state: string; at: string; ms: number }[]
 }
 
 const HISTORY_MS = 3_000
 const LIVE_MS = 3_000
 const TICK_MS = 250
 
-/** Live clients on a stage, and what is done to them. */
-export class Play implements Disposable {
+/** Live clients on a stage, and what is done to them: kmig stops and starts their writers through hooks. */
+export class Play implements AsyncDisposable {
   #doing = 'writing history'
   #before = new Map<string, string>()
-  #mark = 0
+  /** When writers were stopped, when each of them had written again, and what they had written before. */
+  #pause = { from: 0, to: 0, acknowledged: 0 }
   readonly #timer: NodeJS.Timeout
   readonly #world: World
   readonly #crowd: Crowd
+  readonly #bridge: HookBridge
   readonly #during: During<PlayEvent>
-  constructor(world: World, crowd: Crowd, during: During<PlayEvent>) {
+  private constructor(world: World, crowd: Crowd, bridge: HookBridge, during: During<PlayEvent>) {
     this.#world = world
     this.#crowd = crowd
+    this.#bridge = bridge
     this.#during = during
     this.#timer = setInterval(() => {
       const { sent, read } = crowd
@@ -51,8 +59,36 @@ export class Play implements Disposable {
     }, TICK_MS)
   }
 
-  [Symbol.dispose](): void {
+  static async open(world: World, crowd: Crowd, during: During<PlayEvent>): Promise<Play> {
+    const bridge = await HookBridge.open(world.state, {
+      fence: side => play.#stop(side),
+      unfence: () => play.#start(),
+      'reload-clients': () => play.#start(),
+      rollback: () => play.#start(),
+    })
+    const play = new Play(world, crowd, bridge, during)
+    return play
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
+    await this.#bridge[Symbol.asyncDispose]()
+  }
+
+  /** On the way back readers stop too: kmig gives their offsets back once their group is empty. */
+  async #stop(side: string): Promise<void> {
+    this.#pause.from = performance.now()
+    const readers = side === 'new' ? this.#crowd.stopReaders() : undefined
+    await this.#crowd.stopWriters()
+    await readers
+    this.#pause.acknowledged = this.#crowd.acknowledged
+  }
+  async #start(): Promise<void> {
+    await this.#crowd.reload()
+    this.#pause.to = performance.now()
+  }
+  get #pauseMs(): number {
+    return Math.round(this.#pause.to - this.#pause.from)
   }
 
   #tell(text: string): void {
@@ -83,50 +119,61 @@ export class Play implements Disposable {
     this.#tell(`mirror: ${plural(report.records, 'record')} cloned while they went on writing`)
   }
 
-  /** Writers stop, kmig cuts over, readers, and writers if they shall, start again where their files say. */
-  async round({ write }: { write: boolean }): Promise<Round> {
+  /** kmig fences the writers, cuts over, and has clients start again where their files say. */
+  async round(): Promise<Round> {
     const { discovery, next } = this.#world
     this.#before = await bytesIn(discovery)
-    const paused = performance.now()
-    await this.#crowd.stopWriters()
-    const report = await cutOver(this.#world, {
-      ...this.#signal,
-      on: state => {
-        this.#doing = `cutover: ${state}`
-      },
-    })
-    const ms = Math.round(performance.now() - paused)
-    this.#mark = this.#crowd.acknowledged
-    await this.#crowd.stopReaders()
-    await (write ? this.#crowd.start() : this.#crowd.startReaders())
-    const clientPauseMs = Math.round(performance.now() - paused)
+    const start = performance.now()
+    const { directory: hooks } = this.#bridge
+    const report = await cutOver(this.#world, { ...this.#told('cutover'), hooks })
+    const ms = Math.round(performance.now() - start)
+    const clientPauseMs = this.#pauseMs
     const clientsMoved = this.#allAt(next)
     const changed = differing(this.#before, await bytesIn(discovery))
-    this.#tell(`cutover: clients are on the new cluster after a pause of ${formatDuration(clientPauseMs)}`)
+    this.#tell(`cutover: writers are on the new cluster after a pause of ${formatDuration(clientPauseMs)}`)
     await this.#live(LIVE_MS, 'on the new cluster')
-    const { run, pauseMs, timings } = report
-    return { run, changed, clientsMoved, clientPauseMs, pauseMs, ms, timings }
+    const { run, pauseMs, timings, proof } = report
+    return { run, changed, clientsMoved, windowMs: proof.windowMs, clientPauseMs, pauseMs, ms, timings }
   }
 
   /** The way back, with what clients have written to the new cluster. */
   async back(): Promise<WayBack> {
     const { discovery, old } = this.#world
-    const paused = performance.now()
-    await this.#crowd.stopWriters()
-    const written = this.#crowd.acknowledged - this.#mark
-    this.#doing = 'rollback'
-    await goBack(this.#world, this.#signal)
-    const ms = Math.round(performance.now() - paused)
+    const { acknowledged } = this.#pause
+    const start = performance.now()
+    const states: { state: string; at: number }[] = []
+    const told = this.#told('rollback')
+    await goBack(this.#world, {
+      ...told,
+      on: state => {
+        states.push({ state, at: Date.now() })
+        told.on(state)
+      },
+    })
+    const ms = Math.round(performance.now() - start)
+    const clientPauseMs = this.#pauseMs
     const restored = differing(this.#before, await bytesIn(discovery)).length === 0
-    await this.#crowd.stopReaders()
-    await this.#crowd.start()
-    const clientPauseMs = Math.round(performance.now() - paused)
     const clientsBack = this.#allAt(old)
     this.#tell(
-      `rollback: ${restored ? 'every byte of the files is as it was' : 'files are NOT as they were'}, clients are back after ${formatDuration(clientPauseMs)}`,
+      `rollback: ${restored ? 'every byte of the files is as it was' : 'files are NOT as they were'}; writers are back after a pause of ${formatDuration(clientPauseMs)}`,
     )
+    const written = this.#pause.acknowledged - acknowledged
     await this.#live(LIVE_MS, 'back on the old cluster')
-    return { ms, clientPauseMs, clientsBack, restored, written }
+    const timings = states.map(({ state, at }, i) => ({
+      state,
+      at: new Date(at).toISOString(),
+      ms: (states[i + 1]?.at ?? at) - at,
+    }))
+    return { ms, clientPauseMs, clientsBack, restored, written, timings }
+  }
+
+  #told(what: string) {
+    return {
+      ...this.#signal,
+      on: (state: string) => {
+        this.#doing = `${what}: ${state}`
+      },
+    }
   }
 
   /** Writers stop, readers read to the end. */

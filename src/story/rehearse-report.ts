@@ -6,14 +6,16 @@ import { isWhole, logLines, logsShape, row, yes } from './report.ts'
 
 const count = z.int().nonnegative()
 const paths = z.array(z.string())
+const timings = z.array(z.strictObject({ state: z.string(), at: z.string(), ms: count }))
 const round = z.strictObject({
   run: z.string(),
   changed: paths.describe('files of the copy that the cutover rewrote'),
   clientsMoved: z.boolean().describe('all writers and readers that started then were on the new cluster'),
-  clientPauseMs: count.describe('from the moment a writer was told to stop, to all of them writing again'),
+  windowMs: count.describe('log ends were seen to stand still for so long; part of the pause'),
+  clientPauseMs: count.describe('from the moment writers were told to stop, until each had written again'),
   pauseMs: count.describe('as the cutover reports it'),
   ms: count,
-  timings: z.array(z.strictObject({ state: z.string(), at: z.string(), ms: count })),
+  timings,
 })
 
 /** Fields of `kmig rehearse --json` besides the envelope. */
@@ -45,6 +47,7 @@ export const rehearseShape = {
     clientPauseMs: count,
     clientsBack: z.boolean(),
     written: count.describe('records that clients wrote to the new cluster before the way back'),
+    timings,
   }),
   predicted: z
     .strictObject({
@@ -64,6 +67,7 @@ export const isRehearsed = (report: Omit<RehearseReport, 'ok'>): boolean => {
     files.untouched &&
     files.restored &&
     rollback.clientsBack &&
+    rollback.written > 0 &&
     rounds.length > 1 &&
     rounds.every(({ changed, clientsMoved }) => changed.length > 0 && clientsMoved)
   )
@@ -96,10 +100,14 @@ export const rehearseText = (report: RehearseReport): string => {
     ),
     ...logLines(logs),
     yes('rolled back, bytes of the copy equal', files.restored),
-    yes('clients moved, went back, moved again', rollback.clientsBack && rounds.every(r => r.clientsMoved)),
+    yes(
+      'clients moved, went back, moved again',
+      rollback.clientsBack && rollback.written > 0 && rounds.every(r => r.clientsMoved),
+    ),
     yes('the real files are untouched', files.untouched),
     ...table(rounds),
-    `  rollback took ${formatDuration(rollback.ms)}, its writers paused ${formatDuration(rollback.clientPauseMs)}`,
+    `  rollback took ${formatDuration(rollback.ms)}, its writers paused ${formatDuration(rollback.clientPauseMs)}; it took ${plural(rollback.written, 'record')} back that clients had written to the new cluster`,
+    `  ${rollback.timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
     `predicted write pause: ${formatDuration(predicted.pauseMs)} = ${formatDuration(predicted.windowMs)} of --still-for + ${formatDuration(predicted.restMs)} measured here`,
     ...files.blockers.map(blocker => `BLOCKS the real cutover: ${blocker}`),
     ...files.warnings.map(warning => `warning: ${warning}`),

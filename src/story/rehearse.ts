@@ -6,7 +6,6 @@ import { newRun } from '../load/index.ts'
 import type { SandboxOptions } from '../sandbox/index.ts'
 import { type Cloned, cloneOnto, lookAtTopics } from './clone.ts'
 import { type Cast, Crowd } from './crowd.ts'
-import { STILL_MS } from './moves.ts'
 import { Play, type PlayEvent, type Round, type WayBack } from './play.ts'
 import { bytesIn, copyFiles, differing, locateOnStage, planReal, sendToStage } from './rehearse-files.ts'
 import { isRehearsed } from './rehearse-report.ts'
@@ -85,18 +84,18 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
   const cloned = await cloneOnto(stage, real, found, { signal })
   tell(`cloned ${plural(cloned.partitions, 'partition')} with ${plural(cloned.records, 'real record')}`)
   await using crowd = await Crowd.open(castOf(world, cloned), { run: newRun(), journals: world.journals })
-  using play = new Play(world, crowd, options)
+  await using play = await Play.open(world, crowd, options)
   await play.history()
-  const first = await play.round({ write: false })
+  const first = await play.round()
   const rollback = await play.back()
-  const second = await play.round({ write: true })
+  const second = await play.round()
   await play.end()
   tell('reading both clusters back with an ordinary client')
   const topics = cloned.topics.map(({ name }) => name)
   const logs = await judge(world, crowd, { topics, from: cloned.ends, signal })
   const { topics: _, ends: __, ...clone } = cloned
   const { restored, ...way } = rollback
-  const restMs = Math.max(0, second.clientPauseMs - STILL_MS)
+  const restMs = Math.max(0, second.clientPauseMs - second.windowMs)
   const report = {
     from,
     stage: VERSIONS,

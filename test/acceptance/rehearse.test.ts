@@ -120,6 +120,7 @@ servers('kmig rehearse', () => {
       },
     })
     expect(report.predicted.pauseMs).toBe(7_000 + report.predicted.restMs)
+    expect(report.rollback.written).toBeGreaterThan(0)
     expect(report.rounds[1].timings.length).toBeGreaterThan(5)
     expect(report.ms).toBeLessThan(240_000)
     expect(await ends()).toEqual(before)
