@@ -31,8 +31,7 @@ export const deletions = async (
   while (level.length > 0) {
     signal.throwIfAborted()
     const below: typeof level = []
-    for (let i = 0; i < level.length; i += target.batch) {
-      const group = level.slice(i, i + target.batch)
+    for (const group of target.parts(level)) {
       const nodes = await target.data(group.map(({ path }) => path))
       const parents: { path: string; count: number }[] = []
       for (const [j, { path, parent }] of group.entries()) {

@@ -21,9 +21,8 @@ export const drain = async (paths: readonly string[], options: DrainOptions): Pr
   const { plan, committing, source, deleteUpTo } = options
   const { tally, signal } = plan
   const below = paths.filter(path => isOurs(plan, path))
-  // Each size is taken once: it grows with what is read, and a step longer than its slice left changes out.
-  for (let size = source.batch, i = 0; i < below.length; i += size, size = source.batch) {
-    const { changes, gone } = await differences(below.slice(i, i + size), options)
+  for (const part of source.parts(below)) {
+    const { changes, gone } = await differences(part, options)
     await commit([changes], committing)
     if (deleteUpTo) await removeAll(gone, { ...options, deleteUpTo })
     else await noteExtra(gone, options)

@@ -12,8 +12,7 @@ export class KafkaSide {
   async nodes(paths: readonly string[]): Promise<(Node | undefined)[]> {
     const { reader, root } = this.#side
     const found: (Node | undefined)[] = []
-    for (let i = 0; i < paths.length; i += reader.batch) {
-      const some = paths.slice(i, i + reader.batch)
+    for (const some of reader.parts(paths)) {
       const answers = await reader.data(some.map(path => joinPath(root, path)))
       for (const [j, answer] of answers.entries()) found.push(present(answer, some[j] as string))
     }

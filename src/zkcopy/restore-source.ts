@@ -61,9 +61,8 @@ export const removable = async (
   const kept = paths()
   const all = paths()
   const stays = new Set<string>()
-  for (let i = 0; i < deepestFirst.length; i += reader.batch) {
+  for (const group of reader.parts(deepestFirst)) {
     signal.throwIfAborted()
-    const group = deepestFirst.slice(i, i + reader.batch)
     const nodes = await reader.data(group.map(path => joinPath(chroot, path)))
     for (const [j, below] of group.entries()) {
       const path = joinPath(chroot, below)

@@ -64,8 +64,7 @@ export const refuseWithoutRights = async (
   const needs = new Map(changes.map(needOf).map(need => [`${need.right} ${need.at}`, need]))
   const all = [...needs.values()]
   const lacking = paths()
-  for (let i = 0; i < all.length; i += target.batch) {
-    const group = all.slice(i, i + target.batch)
+  for (const group of target.parts(all)) {
     const answers: Answer<{ acl: Acl }>[] = await target.acls(group.map(({ at }) => at))
     for (const [j, { at, right }] of group.entries()) {
       const acl = answers[j]?.value?.acl // absent: it will be made; not to be read: nobody knows

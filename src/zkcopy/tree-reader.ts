@@ -41,6 +41,14 @@ export class TreeReader {
   get batch(): number {
     return Math.max(1, Math.min(MAX_OPS, Math.floor(REPLY_BYTES / this.#meanBytes)))
   }
+  /** A list in parts of what one read should ask for. Each part is measured once: the size changes with every read. */
+  *parts<T>(all: readonly T[]): Generator<T[], void> {
+    for (let at = 0; at < all.length; ) {
+      const part = all.slice(at, at + this.batch)
+      at += part.length
+      yield part
+    }
+  }
   /** Whether the servers know multiRead, and with it what else came with ZooKeeper 3.6. */
   get batched(): boolean {
     return this.#batched
