@@ -34,13 +34,15 @@ export const syncDirectory = async (path: string): Promise<void> => {
 
 /**
  * Replaces a file in one step: temporary file in the same directory, fsync, rename, fsync of the directory.
- * A reader sees the old bytes or the new ones, never a part.
+ * A reader sees the old bytes or the new ones, never a part. Throws USAGE for a device, which a rename would replace.
  */
 export const writeFileAtomic = async (
   path: string,
   bytes: string | Uint8Array,
   mode = 0o600,
 ): Promise<void> => {
+  const there = statSync(path, { throwIfNoEntry: false })
+  if (there && !there.isFile()) throw new KmigError('USAGE', `${path} is no file`)
   const stage = join(dirname(path), `.${basename(path)}.${process.pid}.stage`)
   try {
     await using handle = await open(stage, 'wx', mode)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import * as z from 'zod'
 import { KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
 import type { DigestWindow, Kept } from './digest.ts'
@@ -112,7 +112,9 @@ export class StateFile {
 
   /** Throws STATE_DAMAGED, and USAGE if the file is of another comparison. */
   static open(path: string, head: Identity): StateFile {
-    if (!existsSync(path)) return new StateFile(path, head, {}, {})
+    const there = statSync(path, { throwIfNoEntry: false })
+    if (!there) return new StateFile(path, head, {}, {})
+    if (!there.isFile()) throw new KmigError('USAGE', `--state ${path} is no file`, { try: ['name a file'] })
     const advice = { try: [`remove ${path}: everything is compared anew`, 'or name another --state'] }
     let raw: { partitions: object }
     let read: z.output<typeof file>

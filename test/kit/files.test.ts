@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { makeDirectory } from '../../src/kit/index.ts'
+import { makeDirectory, writeFileAtomic } from '../../src/kit/index.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'kmig-files-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
@@ -22,4 +22,10 @@ for (const path of [
   test(`one that can't be made is refused by name (${path.replace(root, '').slice(0, 40)})`, () => {
     expect(() => makeDirectory(path)).toThrow(expect.objectContaining({ code: 'PREFLIGHT', exit: 4 }))
     expect(existsSync(join(path, 'x'))).toBe(false)
+  })
+
+for (const path of ['/dev/null', root])
+  test(`what is no file is never replaced by one (${path === root ? 'a directory' : path})`, async () => {
+    await expect(writeFileAtomic(path, 'x')).rejects.toMatchObject({ code: 'USAGE' })
+    expect(statSync(path).isFile()).toBe(false)
   })

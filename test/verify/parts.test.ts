@@ -213,6 +213,10 @@ describe('the state file', () => {
     expect(again.earlier('t-0', { ...ids, targetId: 'z' })).toBeUndefined()
     expect(() => StateFile.open(path, { ...head, target: 'C' })).toThrow(/of target B, this is C/)
   })
+  test('a directory or a device in its place is refused, and never told to be removed', () => {
+    for (const path of [temporary(), '/dev/full'])
+      expect(() => StateFile.open(path, head)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+  })
   for (const [what, text] of [
     ['cut off', '{"kmig":"verify"'],
     ['of something else', '{}'],
