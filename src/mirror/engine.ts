@@ -14,6 +14,7 @@ import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
 import { RetentionWatch } from './retention.ts'
 import { settle, trim } from './settle.ts'
+import { type ShutOutOptions, shutOut } from './shut-out.ts'
 import type { ProducerIds } from './state.ts'
 import { vigil } from './vigil.ts'
 import { Wake } from './wake.ts'
@@ -32,7 +33,7 @@ const TELL_AGAIN_MS = 10_000
 const END_MS = 8_000
 const DRAIN_MS = 5_000
 
-export type EngineOptions = {
+export type EngineOptions = Pick<ShutOutOptions, 'persistSent' | 'owns'> & {
   /** The source cluster's own pool of memory for large answers. */
   pool: FramePool
   source: Cluster
@@ -61,12 +62,10 @@ export type EngineOptions = {
   persistGap(lane: Lane, gap: LostGap, signal: AbortSignal): Promise<void>
   /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
   follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
-  /** Whether this process owns its lanes, at this very moment: nothing is sent otherwise. */
-  owns(): boolean
   on?: ((event: MirrorEvent) => void) | undefined
 }
 
-type Work = 'settle' | 'trim' | 'judge' | 'move' | 'keep' | 'fill' | 'house'
+type Work = 'settle' | 'trim' | 'judge' | 'move' | 'keep' | 'fill' | 'shut' | 'house'
 
 /**
  * Runs lanes: ends their doubts, watches leader epochs, and finds them a new home when a broker goes. A lane has one job
@@ -247,6 +246,7 @@ export class Engine implements AsyncDisposable {
     if (phase.at === 'doubt')
       return lane.flying === 0 && phase.from <= performance.now() ? 'settle' : undefined
     if (phase.at === 'trimming') return lane.flying === 0 ? 'trim' : undefined
+    if (phase.at === 'shutting') return lane.flying === 0 ? 'shut' : undefined
     if (phase.at === 'out-of-range' && lane.idle) return 'judge'
     if (phase.at === 'moving') return 'move'
     if (lane.keeps) return 'keep'
@@ -287,6 +287,8 @@ export class Engine implements AsyncDisposable {
         return
       case 'fill':
         return await fill(lanes, how)
+      case 'shut':
+        return await shutOut(lanes, how)
       case 'house':
         return await this.#homes.house(lanes)
       default:

@@ -108,14 +108,13 @@ type Whole = (Chain & { partition: number })[]
 
 /** Reads a topic of the target from end to end, and compares it with the source. Throws TARGET_NOT_EMPTY where that fits not. */
 const readWhole = async (plan: TopicPlan, { source, target, signal }: FindOptions): Promise<Whole> => {
-  const { topic, partitions, configs } = plan
+  const { topic, partitions, compacts = false } = plan
   const asks = (timestamp: bigint) => partitions.map(({ partition }) => ({ topic, partition, timestamp }))
   await source.metadata([topic], { signal })
   const [starts, ends] = [
     await target.listOffsets(asks(EARLIEST), { signal }),
     await target.listOffsets(asks(LATEST), { signal }),
   ]
-  const compacts = (configs.final['cleanup.policy'] ?? '').includes('compact')
   const chains: Whole = []
   const scan = async ({ partition, start, end }: TopicPlan['partitions'][number], during: AbortSignal) => {
     const where = partitionKey(topic, partition)
@@ -220,7 +219,7 @@ const identityFor = async (
 }
 
 const keep = async (
-  { topic, sourceId, targetId = '', partitions, configs: { final, held } }: TopicPlan,
+  { topic, sourceId, targetId = '', partitions, compacts = false, configs: { final, held } }: TopicPlan,
   chains: Whole,
   { state, signal }: During & { state: MirrorState },
 ): Promise<void> => {
@@ -237,6 +236,6 @@ const keep = async (
   })
   await state.forget(new Set([topic]), { signal })
   await state.setMaps(maps, { signal })
-  const now: TopicState = { sourceId, targetId, starts, translated: [], final, held }
+  const now: TopicState = { sourceId, targetId, starts, translated: [], compacts, final, held }
   await state.setFound(topic, now, chains, { signal })
 }

@@ -11,7 +11,14 @@ import {
 import type { MirrorEvent } from './events.ts'
 import { alignConfigs } from './follow-configs.ts'
 import { passes } from './passes.ts'
-import { type MirrorPlan, type PlanOptions, planTopics, type TopicPlan, targetDefaults } from './plan.ts'
+import {
+  isCompacted,
+  type MirrorPlan,
+  type PlanOptions,
+  planTopics,
+  type TopicPlan,
+  targetDefaults,
+} from './plan.ts'
 import { prepareTopics, refuse } from './prepare.ts'
 import type { MirrorState, TopicState } from './state.ts'
 import { isAnew } from './verdict.ts'
@@ -178,8 +185,9 @@ export class Follower {
       const learn = (error: KmigError) =>
         learnLimit(limits, { ...configs.final, ...configs.held }, error.message)
       const settings = await alignConfigs({ target, topic, known, configs, signal, on: this.#once, learn })
-      if (settings === known) continue
-      changed.set(topic, { ...known, ...settings })
+      const compacts = isCompacted(found)
+      if (settings === known && compacts === known.compacts) continue
+      changed.set(topic, { ...known, ...settings, compacts })
       planned.configs = configs
     }
     if (changed.size > 0) await state.setTopics(changed, { signal })

@@ -1,5 +1,5 @@
 import { batchLimit } from './follow-configs.ts'
-import { type Identity, type MirrorState, producerIdsOf, type TopicState } from './state.ts'
+import type { Identity, MirrorState, TopicState } from './state.ts'
 
 /** What is known of topics and producers beside the lanes: from the mirror's state, and kept up with it. */
 export class Known {
@@ -14,7 +14,7 @@ export class Known {
   learn(state: MirrorState): void {
     const { identity } = state
     this.#identity = identity
-    const { data = [], control = [] } = identity ? producerIdsOf(identity) : {}
+    const { data = [], control = [] } = state.producerIds ?? {}
     for (const id of data) this.ids.data.add(id)
     for (const id of control) this.ids.control.add(id)
     for (const topic of state.topicNames) this.topic(topic, state.topic(topic))

@@ -1,6 +1,7 @@
 import type { KmigError, Offset } from '../kit/index.ts'
 import type { OffsetMap, Shift } from '../offsets/index.ts'
 import type { OffsetsPolicy } from './filling.ts'
+import type { KeptSent } from './sent.ts'
 
 /**
  * Everything before `offset` on the target, `ordinal` data records, has been checked, header by header, in a leader epoch
@@ -10,7 +11,7 @@ export type Anchor = { offset: Offset; ordinal: bigint; epoch: number }
 
 /**
  * What a lane is doing. `doubt`: what the target holds is not known for sure, nothing is sent until it has been read
- * back, not before `from`. `out-of-range`: the source refused the wanted offset; what it gave before still lands. `moving`: the source's log start has moved, and must be remembered before padding goes on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
+ * back, not before `from`. `out-of-range`: the source refused the wanted offset; what it gave before still lands. `moving`: the source's log start has moved, and must be remembered before padding goes on. `shutting`: what was sent before must be shut out before a source that has become another is copied on. `padding`: empty records move the target's end up to the source's log start. `stopped`: for good, with its error.
  */
 export type Phase =
   | { at: 'doubt'; from: number; why: string }
@@ -19,6 +20,7 @@ export type Phase =
   | { at: 'out-of-range' }
   | { at: 'moving'; to: Offset }
   | { at: 'copying' }
+  | { at: 'shutting' }
   | { at: 'stopped'; error: KmigError }
 
 export type LaneCounts = {
@@ -62,6 +64,10 @@ export type LaneOptions = {
   ground?: Ground | undefined
   /** Offsets [from, to) of the target that others wrote, as is known and accepted: records stand around them. */
   strays?: readonly { from: bigint; to: bigint }[] | undefined
+  /** What it was sent before, where its source can lose records between two reads. */
+  sent?: KeptSent | undefined
+  /** Whether its source is compacted. */
+  compacts?: boolean | undefined
   /** Whether it goes the way back, from the new cluster to the old one. */
   back?: boolean | undefined
   /** Default `auto`. */

@@ -17,6 +17,7 @@ import {
 import { padsUp } from './pads.ts'
 import { gapsIn, type Item, Pending } from './pending.ts'
 import { type Place, placeOf } from './place.ts'
+import { Sent } from './sent.ts'
 
 /** Requests that may be under way for one partition once its first batch has landed. Source: MIRROR.md 5.5. */
 const PIPELINE = 5
@@ -43,7 +44,10 @@ export class Lane {
   readonly strays: LaneOptions['strays']
   readonly back: boolean
   readonly counts: LaneCounts
-  readonly #producer: LaneOptions['producer']
+  /** Who writes it, and what may still come of what was sent. */
+  readonly sent: Sent
+  /** Whether its source is compacted: read again, it can have fewer records. */
+  compacts: boolean
   readonly #pending = new Pending()
   readonly #cost = new FillingCost()
   readonly #fillingLimitMs: number
@@ -101,7 +105,8 @@ export class Lane {
     this.place = placeOf(this.map, { ordinal: anchor.ordinal, target: anchor.offset })
     this.wanted = this.place.source
     this.wantedOrdinal = anchor.ordinal
-    this.#producer = producer
+    this.sent = new Sent(producer, more.sent)
+    this.compacts = more.compacts ?? false
     this.#fillingLimitMs = more.fillingLimitMs ?? FILLING_LIMIT_MS
     this.counts = more.counts ?? noCounts()
     this.#wary = more.strayUntil !== undefined
@@ -147,8 +152,8 @@ export class Lane {
 
   stampOf(ordinal: bigint): ProducerStamp {
     return {
-      producerId: this.#producer.id,
-      producerEpoch: this.#producer.epoch,
+      producerId: this.sent.producer.id,
+      producerEpoch: this.sent.producer.epoch,
       baseSequence: sequenceOf(ordinal),
     }
   }
@@ -162,15 +167,41 @@ export class Lane {
     { next, ordinal }: { next: Offset; ordinal: bigint },
     ending?: KmigError,
   ): void {
-    for (const item of items) this.#pending.push(item)
     const gaps = items.flatMap(item => [...gapsIn(item)])
+    this.compacts ||= items.some(item => item.kind === 'hole' && item.why === 'compacted')
+    if (this.#thins && this.map.differs(this.wanted, next, gaps, this.sent.to)) {
+      for (const item of items) if (item.kind === 'piece') item.done?.()
+      this.#drop()
+      this.#phase = { at: 'shutting' }
+      return
+    }
+    for (const item of items) this.#pending.push(item)
     this.map.learn(this.wanted, next, gaps)
     this.#cost.met(gaps, next - this.wanted)
     this.wanted = next
     this.wantedOrdinal = ordinal
     if (ending) this.#ending = ending
     this.#chooseMode()
+    if (this.#thins) this.#note()
     this.#advance()
+  }
+
+  /** Whether a source that is read again may have fewer records than before, and none to tell by what stands there. */
+  get #thins(): boolean {
+    return this.compacts && this.map.translated
+  }
+  /** What waits is sent once it is kept: a batch of it may land late. */
+  #note(): void {
+    const fresh = this.#pending.fresh()
+    if (fresh.length === 0) return
+    this.sent.add(fresh, { to: this.wanted, landed: this.place.ordinal })
+    for (const { base } of fresh) this.map.hold(base)
+  }
+  /** What was sent before can't land any more; what has landed is read back. */
+  wasShutOut(): void {
+    if (this.#phase.at !== 'shutting') return
+    this.sent.shut()
+    this.doubt('its source has become another, and what was sent before is shut out')
   }
 
   /** Whether a fetcher should ask for more. */
@@ -386,12 +417,18 @@ export class Lane {
       this.#ending = undefined
     }
     this.place = placeOf(this.map, { ordinal, target: end })
+    if (this.sent.stale) {
+      this.#drop()
+      this.map.cut(this.place.source)
+      this.sent.begun()
+    }
     if (this.#pending.length === 0) {
       this.wanted = this.place.source
       this.wantedOrdinal = ordinal
     }
     this.#goOn()
     this.#chooseMode()
+    if (this.#thins) this.#note()
     this.#advance()
   }
 
@@ -400,7 +437,8 @@ export class Lane {
     this.#proven = false
     this.#pads = false
     const begins = this.targetStart
-    this.#phase = { at: this.place.target < begins ? 'padding' : begins > 0n ? 'trimming' : 'copying' }
+    const on = this.place.target < begins ? 'padding' : begins > 0n ? 'trimming' : 'copying'
+    this.#phase = { at: this.sent.shutting ? 'shutting' : on }
     if (this.#phase.at === 'copying') this.times.began ??= performance.now()
   }
 

@@ -266,6 +266,7 @@ export class Mirror implements AsyncDisposable {
       chosen: topicChooser(this.#options),
       persist: async (lanes, during) => await ours()?.setAnchors(lanes, { signal: during }),
       persistMaps: async (lanes, during) => await ours()?.setMaps(lanes, { signal: during }),
+      persistSent: async (lanes, during) => await ours()?.setSent(lanes, { signal: during }),
       persistStarts: async (lanes, during) => await ours()?.setStarts(lanes, { signal: during }),
       acceptedGaps: acceptedGaps(this.#options.acceptGaps),
       persistGap: async ({ where }, gap, during) => await ours()?.addGap(where, gap, { signal: during }),

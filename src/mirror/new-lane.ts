@@ -32,6 +32,8 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     ...{ map, why },
     ...before,
     ground,
+    sent: state.sent(where),
+    compacts: state.topic(topic)?.compacts,
     back: options.back,
     strays: options.strays,
     policy: options.offsets,

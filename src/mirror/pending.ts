@@ -28,6 +28,8 @@ const endOf = (item: Item): Offset => (item.kind === 'hole' ? item.to : item.end
 export class Pending {
   readonly #queue: Item[] = []
   readonly #flying: Piece[] = []
+  /** Pieces that `fresh` has given. */
+  readonly #known = new WeakSet<Piece>()
   /** Bytes of the pieces. */
   bytes = 0
 
@@ -52,6 +54,13 @@ export class Pending {
     }
     this.#queue.push(item)
     if (item.kind === 'piece') this.bytes += item.bytes.length
+  }
+
+  /** Pieces that came since this was asked last. */
+  fresh(): Piece[] {
+    const found = this.#queue.filter((item): item is Piece => item.kind === 'piece' && !this.#known.has(item))
+    for (const piece of found) this.#known.add(piece)
+    return found
   }
 
   /** The piece that goes next: the first that no hole stands before which `stops`. */

@@ -91,6 +91,8 @@ export type TopicPlan = {
   replicationFactor: number
   sourceReplicationFactor: number
   configs: ConfigPlan
+  /** Whether the source's is compacted. */
+  compacts?: boolean
   partitions: PartitionPlan[]
 }
 
@@ -206,6 +208,7 @@ export const planTopics = async ({
       replicationFactor: factors.get(name) ?? 1,
       sourceReplicationFactor,
       configs: configsOf(name),
+      compacts: isCompacted(configs.get(name)),
       partitions: partitions.map(({ partition }) => {
         const at = `${name}-${partition}`
         const first = starts.get(at)?.offset
@@ -233,6 +236,9 @@ export const planTopics = async ({
   await tryOut(planned, { target, limits, configsOf, signal })
   return planned
 }
+
+export const isCompacted = (configs: readonly TopicConfig[] = []): boolean =>
+  configs.some(({ name, value }) => name === 'cleanup.policy' && value?.includes('compact'))
 
 /** How a partition's offsets stand, or will from its first record on. `later`: it began identical. */
 const modeOf = (

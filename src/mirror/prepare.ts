@@ -239,7 +239,7 @@ export const prepareTopics = async ({
   const topics = plan.topics.filter(({ topic }) => !errors.has(topic))
   const ids = new Map(made.map(({ name, topicId }) => [name, topicId] as const))
   const states = new Map<string, TopicState>()
-  for (const { topic, sourceId, targetId, action, partitions, configs } of topics) {
+  for (const { topic, sourceId, targetId, action, partitions, compacts = false, configs } of topics) {
     const known = action === 'resume' || action === 'grow' ? state.topic(topic) : undefined
     const starts = partitions.map(({ partition, start }) => known?.starts[partition] ?? start)
     const { final, held } = known
@@ -251,7 +251,7 @@ export const prepareTopics = async ({
       )
       .map(({ partition }) => partition)
     const id = targetId ?? ids.get(topic) ?? NO_TOPIC_ID
-    states.set(topic, { sourceId, targetId: id, starts, translated, final, held })
+    states.set(topic, { sourceId, targetId: id, starts, translated, compacts, final, held })
   }
   const anew = plan.topics.filter(({ action }) => isAnew(action))
   for (const { topic } of anew)

@@ -15,7 +15,7 @@ import { newProducerId } from './prepare.ts'
 import { headersIn } from './read-back.ts'
 import type { Cut, CutPoint, CutPoints, Stranded } from './reverse-shape.ts'
 import type { ReverseState } from './reverse-state.ts'
-import { type GroundState, MirrorState, producerIdsOf, type TopicState } from './state.ts'
+import { type GroundState, MirrorState, type TopicState } from './state.ts'
 
 export type ArmOptions = During & {
   /** The new cluster. */
@@ -142,8 +142,7 @@ export const disarm = async ({
   signal,
 }: Pick<ArmOptions, 'target' | 'run' | 'state' | 'signal'>): Promise<void> => {
   if (state.armed?.run !== run) return
-  const { identity } = state.mirror
-  const ids = identity && producerIdsOf(identity).data
+  const ids = state.mirror.producerIds?.data
   const wheres = [...state.cut.keys()]
   const ends = await logEndsOf(target, wheres, { signal })
   for (const where of wheres) {
@@ -194,6 +193,7 @@ const topicsOf = async (
       targetId: old.topicId,
       starts: [],
       translated: [],
+      compacts: known?.compacts ?? false,
       final: {},
       held: {},
     })

@@ -206,6 +206,7 @@ export class ReverseMirror implements AsyncDisposable {
         chosen: topic => !topic.startsWith('__'),
         persist: async (some, during) => await ours().setAnchors(some, { signal: during }),
         persistMaps: async (some, during) => await ours().setMaps(some, { signal: during }),
+        persistSent: async (some, during) => await ours().setSent(some, { signal: during }),
         persistStarts: async () => {},
         acceptedGaps: new Map(),
         persistGap: async () => {},

@@ -104,6 +104,7 @@ export const planShape = {
       try: z.array(z.string()).optional(),
       replicationFactor: z.number(),
       sourceReplicationFactor: z.number(),
+      compacts: z.boolean().optional(),
       configs: z.object({
         final: z.record(z.string(), z.string()),
         held: z.record(z.string(), z.string()),

@@ -5,6 +5,7 @@ import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/in
 import type { LostGap } from './gaps.ts'
 import type { Lane } from './lane.ts'
 import { placeOf } from './place.ts'
+import type { KeptSent, Sent } from './sent.ts'
 
 const whole = z.string().regex(/^-?\d+$/)
 const offset = z
@@ -50,6 +51,8 @@ const topicState = z.object({
   targetId: z.string(),
   starts: z.array(offset),
   translated: z.array(z.number()).default([]),
+  /** Whether the source's is compacted. */
+  compacts: z.boolean().default(false),
   final: z.record(z.string(), z.string()),
   held: z.record(z.string(), z.string()),
 })
@@ -89,12 +92,23 @@ const groundState = z.object({
 })
 export type GroundState = z.output<typeof groundState>
 
+const producer = z.object({ id: whole.transform(BigInt), epoch: z.number() })
+/** See KeptSent. */
+const sentState = z.object({
+  to: offset,
+  batches: z.array(z.object({ ordinal: whole.transform(BigInt), count: z.number(), crc: z.number() })),
+  of: whole.transform(BigInt),
+  producer,
+  former: z.array(producer),
+  shutting: z.boolean(),
+})
+
 /** Set when a cutover has moved the clients; a mirror must not write after that. */
 const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
 
 /** Keys that are followed by `topic-partition`. */
-const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/']
+const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/', 'sent/']
 
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
@@ -104,19 +118,20 @@ const anchorOf = ({ anchor, map, sourceEpochs }: Lane): unknown => {
   return text({ ...anchor, source: sourceEpochs.before(source) })
 }
 
-type Mapped = { where: string; map: OffsetMap; why: string }
+type Mapped = { where: string; map: OffsetMap; why: string; sent?: Sent }
 /** So many partitions' grounds are one batch, as a rule. */
 const GROUNDS_AT_ONCE = 200
 
 /** What a map has learned, as it is kept. */
-const unkeptOf = ({ where, map, why }: Mapped) => {
+const unkeptOf = ({ where, map, why, sent }: Mapped) => {
   const unkept = map.unkept()
   if (!unkept) return undefined
   const texts = unkept.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const)
   // those that are no more go first: a map must never be kept in part with what comes after it from before
   texts.sort(([, a], [, b]) => Number(a !== null) - Number(b !== null))
   const shifts = unkept.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
-  return { unkept, entries: [...texts, ...(shifts ? [shifts] : [])] }
+  const kept = sent?.kept && ([`sent/${where}`, text(sent.kept)] as const)
+  return { unkept, entries: [...texts, ...(shifts ? [shifts] : []), ...(kept ? [kept] : [])] }
 }
 
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
@@ -226,6 +241,29 @@ export class MirrorState {
     const map = new OffsetMap(beginning, { runs, shifts: kept?.shifts ?? [], chunks: texts.length })
     return { map, why: kept?.why }
   }
+  /** What was sent to a partition whose source can lose records between two reads. */
+  sent(where: string): KeptSent | undefined {
+    return this.#read(`sent/${where}`, sentState)
+  }
+  async setSent(lanes: readonly Lane[], during: During): Promise<void> {
+    const entries = lanes.flatMap(({ where, sent: { kept } }) =>
+      kept ? [[`sent/${where}`, text(kept)] as const] : [],
+    )
+    if (entries.length > 0) await this.#put(entries, during)
+  }
+  /** What this mirror writes with, and has ever written with, everywhere. */
+  get producerIds(): ProducerIds | undefined {
+    const { identity: known } = this
+    if (!known) return undefined
+    const { data, control } = producerIdsOf(known)
+    const kept = [...this.#topic.under('sent/')].flatMap(([where]) => this.sent(where) ?? [])
+    const former = kept.flatMap(each => each.former.map(({ id }) => id))
+    return {
+      data: new Set([...data, ...kept.map(each => each.producer.id), ...former]),
+      control: new Set([...control, ...former]),
+    }
+  }
+
   /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
   async setMaps(lanes: readonly Mapped[], during: During): Promise<void> {
     const parts = lanes.flatMap(lane => unkeptOf(lane) ?? [])

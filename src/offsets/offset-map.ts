@@ -72,6 +72,10 @@ export class OffsetMap {
     return this.#keeping < this.#unkept ? this.#keeping : this.#unkept
   }
 
+  /** What is sent from this source offset on must wait until it is kept. */
+  hold(source: Offset): void {
+    if (this.#unkept === undefined || source < this.#unkept) this.#unkept = source
+  }
   gap(gap: Gap): void {
     this.runs.gap(gap)
     this.#unkept ??= gap.from
@@ -96,6 +100,12 @@ export class OffsetMap {
     const after = this.#known
     for (const gap of gaps)
       if (gap.to > after) this.gap(gap.from < after ? { from: Offset(after), to: gap.to } : gap)
+  }
+  /** Whether a read of source offsets [from, to) shows another source than was read before, up to `sent`. */
+  differs(from: Offset, to: Offset, gaps: readonly Gap[], sent: Offset): boolean {
+    const read = this.#known > sent ? this.#known : sent
+    const known = read < to ? read : to
+    return from < known && !this.#agrees(from, known, gaps)
   }
   /** Where the last gap ends. */
   get #known(): bigint {

@@ -1,6 +1,6 @@
 import { type Cluster, partitionKey } from '../kafka/index.ts'
 import type { During } from '../kit/index.ts'
-import { MirrorState, producerIdsOf } from '../mirror/index.ts'
+import { MirrorState } from '../mirror/index.ts'
 import { StateTopic } from '../offsets/index.ts'
 import { type Places, placesOf } from './places.ts'
 
@@ -29,7 +29,7 @@ export const knownMirror = async (
   const state = topic && new MirrorState(topic)
   const identity = state?.identity
   if (!state || !identity || identity.sourceClusterId !== source.clusterId) return undefined
-  const ids = producerIdsOf(identity)
+  const ids = state.producerIds ?? { data: new Set<bigint>(), control: new Set<bigint>() }
   return {
     name,
     producers: ids.data,

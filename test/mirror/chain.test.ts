@@ -25,6 +25,7 @@ const headersOf = (parts: readonly Part[], first = 0n, missing = 0n): BatchHeade
         attributes: control ? ATTRIBUTE.control | ATTRIBUTE.transactional : 0,
         count: n,
         maxTimestamp: 1_000n,
+        crc: 0,
         size: 100,
         producerId: control ? H : P,
         producerEpoch: control ? 4 : 0,

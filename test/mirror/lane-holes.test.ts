@@ -1,10 +1,12 @@
+import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ATTRIBUTE, type BatchHeader, type Hole, type Piece, sequenceOf } from '../../src/kafka/index.ts'
+import { AT, ATTRIBUTE, type BatchHeader, type Hole, type Piece, sequenceOf } from '../../src/kafka/index.ts'
 import { KmigError, Offset } from '../../src/kit/index.ts'
 import type { OffsetsPolicy } from '../../src/mirror/filling.ts'
 import { Lane } from '../../src/mirror/lane.ts'
 import type { Anchor } from '../../src/mirror/lane-shape.ts'
+import type { KeptSent } from '../../src/mirror/sent.ts'
 import { Trail } from '../../src/mirror/trail.ts'
 import { mapOf, OffsetMap, type Shift } from '../../src/offsets/index.ts'
 
@@ -14,18 +16,22 @@ const IDS = { data: new Set([DATA]), control: new Set([CONTROL]) }
 const ENOUGH = 400
 
 /** What stands on the target: data with the source offsets of its records, or a marker. */
-type Entry = { ordinal: bigint; sources: bigint[] } | 'marker'
-type Request = { piece: Piece; sources: bigint[] } | { markers: number }
+type Entry = { ordinal: bigint; sources: bigint[]; by: bigint; crc: number } | 'marker' | { shuts: bigint }
+const isData = (entry: Entry): entry is Exclude<Entry, 'marker' | { shuts: bigint }> =>
+  entry !== 'marker' && !('shuts' in entry)
+const sizeOf = (entry: Entry): bigint => (isData(entry) ? BigInt(entry.sources.length) : 1n)
+type Request = { piece: Piece; sources: bigint[]; by: bigint } | { markers: number }
 type Sent = { request: Request; fate: 'open' | 'done' | 'refused'; at: bigint }
 
 /** A broker's partition that remembers the producer: an overlap or gap is refused, an exact repeat is answered as before. */
 class Broker {
   readonly log: Entry[] = []
+  readonly known = new Set([DATA])
   get end(): bigint {
-    return this.log.reduce((sum, entry) => sum + (entry === 'marker' ? 1n : BigInt(entry.sources.length)), 0n)
+    return this.log.reduce((sum, entry) => sum + sizeOf(entry), 0n)
   }
   get records(): bigint {
-    return this.log.reduce((sum, entry) => sum + (entry === 'marker' ? 0n : BigInt(entry.sources.length)), 0n)
+    return this.log.reduce((sum, entry) => sum + (isData(entry) ? sizeOf(entry) : 0n), 0n)
   }
   do(request: Request): bigint | undefined {
     const at = this.end
@@ -33,33 +39,43 @@ class Broker {
       for (let i = 0; i < request.markers; i++) this.log.push('marker')
       return at
     }
-    const { ordinal } = request.piece
-    const before = this.headers().find(({ entry }) => entry !== 'marker' && entry.ordinal === ordinal)
-    if (before && before.entry !== 'marker' && before.entry.sources.length === request.sources.length)
+    const { by, sources } = request
+    const { ordinal, bytes } = request.piece
+    if (this.log.some(entry => entry !== 'marker' && 'shuts' in entry && entry.shuts === by)) return undefined
+    const before = this.headers().find(({ entry }) => isData(entry) && entry.ordinal === ordinal)
+    if (
+      before &&
+      isData(before.entry) &&
+      before.entry.by === by &&
+      before.entry.sources.length === sources.length
+    )
       return before.at
-    if (ordinal !== this.records) return undefined
-    this.log.push({ ordinal, sources: request.sources })
+    // who is not known yet may begin anywhere
+    if (ordinal !== this.records && this.known.has(by)) return undefined
+    this.known.add(by)
+    this.log.push({ ordinal, sources, by, crc: bytes.readUInt32BE(AT.crc) })
     return at
   }
   headers(): { at: bigint; entry: Entry }[] {
     let at = 0n
     return this.log.map(entry => {
       const found = { at, entry }
-      at += entry === 'marker' ? 1n : BigInt(entry.sources.length)
+      at += sizeOf(entry)
       return found
     })
   }
 }
 
 const headerOf = ({ at, entry }: { at: bigint; entry: Entry }): BatchHeader => {
-  const count = entry === 'marker' ? 1 : entry.sources.length
+  const count = Number(sizeOf(entry))
   return {
     baseOffset: Offset(at),
     lastOffset: Offset(at + BigInt(count - 1)),
-    producerId: entry === 'marker' ? CONTROL : DATA,
+    producerId: isData(entry) ? entry.by : entry === 'marker' ? CONTROL : entry.shuts,
     producerEpoch: 0,
-    baseSequence: entry === 'marker' ? -1 : sequenceOf(entry.ordinal),
-    attributes: entry === 'marker' ? ATTRIBUTE.control | ATTRIBUTE.transactional : 0,
+    baseSequence: isData(entry) ? sequenceOf(entry.ordinal) : -1,
+    attributes: isData(entry) ? 0 : ATTRIBUTE.control | ATTRIBUTE.transactional,
+    crc: isData(entry) ? entry.crc : 0,
     leaderEpoch: 0,
     magic: 2,
     lastOffsetDelta: count - 1,
@@ -73,17 +89,21 @@ type World = {
   lane: Lane
   broker: Broker
   /** Whether the source has a record, offset by offset. */
-  source: readonly boolean[]
+  source: boolean[]
   sent: Sent[]
   /** Requests of lost connections, that the broker may still do. */
   ghosts: Request[]
-  state: { anchor: Anchor; texts: string[]; shifts: readonly Shift[] }
+  state: { anchor: Anchor; texts: string[]; shifts: readonly Shift[]; sent?: KeptSent | undefined }
+  /** Whether its source can lose records. */
+  compacts: boolean
+  /** Producer ids that were given out. */
+  ids: number
   begin: { translated: boolean; start: Offset }
   policy: OffsetsPolicy
   limitMs: number
 }
 
-const newLane = ({ state, begin, policy, limitMs }: Omit<World, 'lane'>): Lane => {
+const newLane = ({ state, begin, policy, limitMs, compacts }: Omit<World, 'lane'>): Lane => {
   const runs = mapOf(OffsetMap.baseOf(begin), state.texts, 't-0')
   const map = new OffsetMap(begin, { runs, shifts: state.shifts, chunks: state.texts.length })
   const producer = { id: DATA, epoch: 0 }
@@ -95,6 +115,8 @@ const newLane = ({ state, begin, policy, limitMs }: Omit<World, 'lane'>): Lane =
     anchor: state.anchor,
     producer,
     map,
+    sent: state.sent,
+    compacts,
     policy,
     fillingLimitMs: limitMs,
   })
@@ -124,6 +146,12 @@ const fetched = (world: World, to: number, most: number): { items: (Piece | Hole
   return { items, ordinal }
 }
 
+/** The checksum tells which records a batch has. */
+const bytesOf = (sources: readonly bigint[]): Buffer => {
+  const bytes = Buffer.alloc(61 + sources.length)
+  bytes.writeUInt32BE(crc32(sources.join()), AT.crc)
+  return bytes
+}
 const sourcesOf = new WeakMap<Piece, bigint[]>()
 const pieceOf = (sources: bigint[], ordinal: bigint): Piece => {
   const [base = 0n, end = 0n] = [sources[0], (sources.at(-1) ?? 0n) + 1n]
@@ -135,7 +163,7 @@ const pieceOf = (sources: bigint[], ordinal: bigint): Piece => {
   }
   const piece: Piece = {
     kind: 'piece',
-    bytes: Buffer.alloc(sources.length),
+    bytes: bytesOf(sources),
     base: Offset(base),
     end: Offset(end),
     count: sources.length,
@@ -153,6 +181,7 @@ const keep = ({ lane, state }: World) => {
   if (!unkept) return
   for (const { chunk, text } of unkept.texts) state.texts.splice(chunk, 1, ...(text === null ? [] : [text]))
   if (unkept.shifts) state.shifts = unkept.shifts
+  state.sent = lane.sent.kept ?? state.sent
   unkept.kept()
 }
 
@@ -189,7 +218,8 @@ const commands: Record<string, (world: World, n: number) => void> = {
     }
     if (!lane.ready) return
     const piece = lane.take()
-    sent.push({ request: { piece, sources: sourcesOf.get(piece) ?? [] }, fate: 'open', at: 0n })
+    const by = lane.sent.producer.id
+    sent.push({ request: { piece, sources: sourcesOf.get(piece) ?? [], by }, fate: 'open', at: 0n })
   },
   'the broker works': ({ broker, sent }) => {
     const next = sent.find(({ fate }) => fate === 'open')
@@ -235,6 +265,21 @@ const commands: Record<string, (world: World, n: number) => void> = {
     state.anchor = lane.anchor
   },
   kept: keep,
+  'its source loses a record': ({ source, compacts }, n) => {
+    const at = source.findIndex((has, i) => has && i >= 3 * n)
+    if (compacts && at >= 0 && at < source.length - 1) source[at] = false
+  },
+  'is shut out': (world, n) => {
+    const { lane, broker, sent, state } = world
+    if (lane.phase.at !== 'shutting' || lane.flying > 0 || sent.length > 0) return
+    if (!lane.sent.shutting) lane.sent.turn({ id: BigInt(world.ids++), epoch: 0 })
+    state.sent = lane.sent.kept
+    if (n % 3 === 0) return // killed before, or the marker was lost
+    broker.log.push({ shuts: lane.sent.former.at(-1)?.id ?? -1n })
+    if (n % 3 === 1) return
+    lane.wasShutOut()
+    state.sent = lane.sent.kept
+  },
   'is not kept': ({ lane }) => lane.map.unkept()?.failed(),
   killed: world => {
     for (const { request, fate } of world.sent.splice(0)) if (fate === 'open') world.ghosts.push(request)
@@ -251,14 +296,19 @@ const check = ({ lane, broker, sent }: World) => {
 }
 
 /** Every record of the source once, in order; and the map of every offset exact. */
-const expectExact = ({ lane, broker, source, begin }: World) => {
+const expectExact = ({ lane, broker, source, begin, compacts }: World) => {
   const there = broker
     .headers()
     .flatMap(({ at, entry }) =>
-      entry === 'marker' ? [] : entry.sources.map((from, i) => ({ from, at: at + BigInt(i) })),
+      isData(entry) ? entry.sources.map((from, i) => ({ from, at: at + BigInt(i) })) : [],
     )
   const wanted = source.flatMap((has, i) => (has && BigInt(i) >= begin.start ? [BigInt(i)] : []))
-  expect(there.map(({ from }) => from)).toEqual(wanted)
+  const copied = there.map(({ from }) => from)
+  if (compacts) {
+    // once, in order; whatever the source still has, and what it had when it was read
+    expect(copied).toEqual([...new Set(copied)].sort((a, b) => (a < b ? -1 : 1)))
+    expect(wanted.filter(from => !copied.includes(from))).toEqual([])
+  } else expect(copied).toEqual(wanted)
   const { map, acked } = lane
   for (const { from, at } of there) {
     expect(map.toTarget(Offset(from), acked), `source ${from}`).toEqual({ kind: 'exact', at })
@@ -284,6 +334,24 @@ const steps = fc.array(fc.tuple(fc.constantFrom(...names), fc.nat({ max: 20 })),
   size: 'max',
 })
 
+const RISKS = [
+  'its source loses a record',
+  'killed',
+  'a ghost comes',
+  'fetched',
+  'sent',
+  'kept',
+  'settled',
+  'is shut out',
+]
+const risky = fc.array(
+  fc.tuple(fc.constantFrom(...names, ...RISKS, ...RISKS, ...RISKS), fc.nat({ max: 20 })),
+  {
+    maxLength: 160,
+    size: 'max',
+  },
+)
+
 const play = (world: World, run: readonly (readonly [string, number])[]) => {
   for (const [name, n] of run) {
     commands[name]?.(world, n)
@@ -291,6 +359,7 @@ const play = (world: World, run: readonly (readonly [string, number])[]) => {
   }
   const calm = [
     'a ghost comes',
+    'is shut out',
     'the broker works',
     'answered',
     'settled',
@@ -311,10 +380,17 @@ const play = (world: World, run: readonly (readonly [string, number])[]) => {
   keep(world)
 }
 
-const worldOf = (source: boolean[], translated: boolean, policy: OffsetsPolicy, limitMs = 1e9): World => {
+const worldOf = (
+  source: boolean[],
+  translated: boolean,
+  policy: OffsetsPolicy,
+  { limitMs = 1e9, compacts = false } = {},
+): World => {
   const rest = {
+    compacts,
+    ids: 100,
     broker: new Broker(),
-    source,
+    source: [...source],
     sent: [],
     ghosts: [],
     state: { anchor: { offset: Offset(0n), ordinal: 0n, epoch: -1 }, texts: [], shifts: [] },
@@ -326,16 +402,17 @@ const worldOf = (source: boolean[], translated: boolean, policy: OffsetsPolicy, 
 }
 
 describe('a lane over holes', () => {
-  for (const [title, translated, policy, limitMs] of [
-    ['filled', false, 'auto', 1e9],
-    ['filled until that takes too long', false, 'auto', 30],
-    ['passed from the first on', false, 'translated', 1e9],
-    ['passed, translated from the start', true, 'translated', 1e9],
+  for (const [title, translated, policy, limitMs, compacts] of [
+    ['filled', false, 'auto', 1e9, false],
+    ['filled until that takes too long', false, 'auto', 30, false],
+    ['passed from the first on', false, 'translated', 1e9, false],
+    ['passed, translated from the start', true, 'translated', 1e9, false],
+    ['passed, with compaction between two reads', true, 'translated', 1e9, true],
   ] as const)
     test(`holes ${title}: each record lands once, in order, and the map is exact, whatever is lost, killed, doubted or comes late`, () => {
       fc.assert(
-        fc.property(sources, steps, (source, run) => {
-          const world = worldOf(source, translated, policy, limitMs)
+        fc.property(sources, compacts ? risky : steps, (source, run) => {
+          const world = worldOf(source, translated, policy, { limitMs, compacts })
           play(world, run)
           expectExact(world)
           const reborn: World = { ...world, lane: newLane(world) }
@@ -383,6 +460,69 @@ describe('a lane over holes', () => {
     )
     expectExact(world)
   })
+
+  for (const [when, late] of [
+    [
+      'before its producer is shut out',
+      [
+        ['a ghost comes', 0],
+        ['fetched', 3],
+        ['is shut out', 2],
+      ],
+    ],
+    [
+      'once another read would go out',
+      [
+        ['fetched', 3],
+        ['a ghost comes', 0],
+        ['kept', 0],
+        ['sent', 0],
+        ['the broker works', 0],
+      ],
+    ],
+    [
+      'after its producer is shut out',
+      [
+        ['fetched', 3],
+        ['is shut out', 2],
+        ['a ghost comes', 0],
+        ['settled', 0],
+      ],
+    ],
+    [
+      'while the marker’s answer is lost',
+      [
+        ['fetched', 3],
+        ['is shut out', 1],
+        ['killed', 0],
+        ['a ghost comes', 0],
+      ],
+    ],
+    [
+      'while the shutting out is remembered only',
+      [
+        ['fetched', 3],
+        ['is shut out', 0],
+        ['killed', 0],
+        ['a ghost comes', 0],
+      ],
+    ],
+  ] as const) {
+    test(`compaction takes a record of a killed process’s batch, which lands ${when}: the map is exact`, () => {
+      const world = worldOf([true, true, true, true, true, false, true], true, 'translated', {
+        compacts: true,
+      })
+      play(world, [
+        ...(['settled', 'fetched', 'kept', 'sent', 'killed', 'settled'] as const).map(
+          step => [step, 3] as const,
+        ),
+        ['its source loses a record', 0],
+        ...late,
+      ])
+      expectExact(world)
+      expect(world.source[0]).toBe(false)
+    })
+  }
 
   test('nothing late, nothing killed: holes that are filled keep every offset', () => {
     fc.assert(

@@ -19,6 +19,7 @@ const header = ({ at, count = 1, id = 7n, sequence = 0, control = false }: Batch
   lastOffsetDelta: count - 1,
   count,
   maxTimestamp: 0n,
+  crc: 0,
   size: 100,
 })
 const marker = (at: number, id = 8n): Batch => ({ at, id, control: true })

@@ -1,6 +1,6 @@
 import { type Cluster, type ClusterAddress, partitionOf } from '../../kafka/index.ts'
 import { chooser, type During, KmigError, sleep } from '../../kit/index.ts'
-import { Copies, type Copy, producerIdsOf } from '../../mirror/index.ts'
+import { Copies, type Copy } from '../../mirror/index.ts'
 import { logEnds } from '../log-ends.ts'
 import { batchesAt, writtenIn } from '../proof/index.ts'
 import { leosOf } from '../still.ts'
@@ -121,9 +121,8 @@ const isAcross = async (
   if (image.kind !== 'exact' || image.at <= targetStart) return true // nothing but padding stands before it
   const at = image.at - 1n
   const [last] = await batchesAt(target, { topic, partition, at }, during)
-  const identity = state.identity
-  if (!last || !identity) return false
-  const ids = producerIdsOf(identity)
+  const ids = state.producerIds
+  if (!last || !ids) return false
   const { producerId, baseOffset } = last.header
   if (ids.data.has(producerId) || ids.control.has(producerId)) return true
   const what = `${where}: producer ${producerId} wrote to offset ${baseOffset} of the new cluster, where the copy of offset ${end - 1n} should stand`

@@ -41,6 +41,7 @@ export type BatchHeader = ProducerStamp & {
   lastOffsetDelta: number
   count: number
   maxTimestamp: bigint
+  crc: number
   size: number
 }
 
@@ -70,6 +71,7 @@ export const readHeader = (bytes: Buffer, at = 0): BatchHeader => {
     producerEpoch: bytes.readInt16BE(at + AT.producerEpoch),
     baseSequence: bytes.readInt32BE(at + AT.baseSequence),
     count: bytes.readInt32BE(at + AT.count),
+    crc: bytes.readUInt32BE(at + AT.crc),
     size: sizeOfBatch(bytes, at),
   }
 }
