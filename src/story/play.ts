@@ -33,8 +33,8 @@ export type WayBack = {
   timings: { state: string; at: string; ms: number }[]
 }
 
-const HISTORY_MS = 3_000
-const LIVE_MS = 3_000
+const HISTORY_MS = 2_000
+const LIVE_MS = 2_000
 const TICK_MS = 250
 
 /** Live clients on a stage, and what is done to them: kmig stops and starts their writers through hooks. */
