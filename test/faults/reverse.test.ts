@@ -26,7 +26,7 @@ servers('the way back of a cutover, when something goes wrong', () => {
   const seen = async (side: 'old' | 'next', topic: string, partition = 0) =>
     (await committedOf(world[side], topic, partition)).map(each => each.seen)
 
-  test('killed ten times under writers of plain records, old ones and transactions, and started again, it leaves both clusters equal at equal offsets', async () => {
+  test('killed ten times under writers of plain records, old ones and transactions, and started again, it leaves both clusters equal at equal offsets; no other process joins in', async () => {
     const topics = ['kill-plain', 'kill-old', 'kill-holes']
     for (const topic of topics) await world.fill(topic, { partitions: 2, batches: 10, records: 4, size: 100 })
     await world.mirror('kill', topics)
@@ -76,8 +76,14 @@ servers('the way back of a cutover, when something goes wrong', () => {
     writing.abort()
     await Promise.all(writers)
     await using reverse = await wayBack(world, 'kill', 'run-1')
+    await using other = await wayBack(world, 'kill', 'run-1')
+    await using far = await wayBack(world, 'kill', 'run-1', { stateDir: `${world.stateDir}/far` })
     expect(await reverse.arm(reverse.cut)).toMatchObject({ already: true })
+    await expect(other.arm(other.cut)).rejects.toMatchObject({ code: 'LOCKED' })
     await reverse.start()
+    await far.arm(far.cut)
+    await expect(far.start()).rejects.toMatchObject({ code: 'LOCKED' })
+    await expect(reverse.disarm()).rejects.toMatchObject({ code: 'PREFLIGHT' })
     const r = await world.ends(world.next, topics)
     const { points } = await reverse.drained(r)
     expect(points).toEqual(new Map([...r].map(([where, end]) => [where, { next: end, old: end }])))
@@ -128,6 +134,41 @@ servers('the way back of a cutover, when something goes wrong', () => {
       ['identical', undefined],
     ])
     for (const topic of topics) expect(await seen('old', topic)).toEqual(await seen('next', topic))
+  })
+
+  test('the old cluster’s only broker is killed while records come back, twice, and later the new one’s: nothing is lost or twice, and no offset moves', async () => {
+    const topics = ['bounce', 'bounce-holes']
+    for (const topic of topics)
+      await world.fill(topic, { batches: 10, records: 4, size: 100, agedMs: HOURS_48 })
+    await world.mirror('bounce', topics)
+    await using reverse = await wayBack(world, 'bounce', 'run-1')
+    await reverse.arm(await cutOf(world, topics))
+    await reverse.start()
+    const writing = new AbortController()
+    const writer = (async () => {
+      for (let n = 0; !writing.signal.aborted; n++) {
+        await world.write(world.next, 'bounce', records(n * 3, 3, 'new', HOURS_48))
+        if (n % 40 === 0) await transactions(world, 'bounce-holes', { rounds: 3, from: n, on: world.next })
+      }
+    })()
+    for (let bounce = 0; bounce < 2; bounce++) {
+      const before = await world.total(world.old, topics)
+      while ((await world.total(world.old, topics)) < before + 50n) await sleep(20)
+      const broker = world.clusters.old.node(1)
+      await broker.stop('kill')
+      await sleep(2_000)
+      await broker.start()
+    }
+    writing.abort()
+    await writer
+    const broker = world.clusters.new.node(1)
+    await broker.stop('kill')
+    await broker.start()
+    const r = await world.ends(world.next, topics)
+    const { points } = await reverse.drained(r)
+    expect(points).toEqual(new Map([...r].map(([where, end]) => [where, { next: end, old: end }])))
+    for (const topic of topics)
+      expect(await committedOf(world.old, topic, 0)).toEqual(await committedOf(world.next, topic, 0))
   })
 
   test('what was stranded on the old cluster is carried to the new one, once for all kills, and then both have the same records, there and back and there again', async () => {
