@@ -3,7 +3,7 @@ import {
   type CutoverEvent,
   completeRun,
   cutoverEventText,
-  oldNameOf,
+  nameOf,
   type VerbReport,
   verbShape,
   verbText,
@@ -31,7 +31,7 @@ export default class CutoverComplete extends BaseCommand {
     const { flags } = await this.parse(CutoverComplete)
     const { run, hooks } = flags
     const stateDir = this.stateDirectory
-    const old = oldNameOf({ stateDir, run })
+    const old = nameOf('from', { stateDir, run })
     const agreed =
       flags.confirm === undefined
         ? await this.confirm({

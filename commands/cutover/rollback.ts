@@ -2,6 +2,7 @@ import {
   BaseCommand,
   durationFlag,
   envelope,
+  Flags,
   gitFlag,
   hookFlags,
   runFlag,
@@ -11,17 +12,20 @@ import {
   type CutoverEvent,
   cutoverEventText,
   cutoverProgressOf,
+  nameOf,
   type RollbackReport,
   rollbackShape,
   rollbackText,
   takeBack,
 } from '../../src/cutover/index.ts'
+import { EXIT, KmigError } from '../../src/kit/index.ts'
 
 const view: View<CutoverEvent, RollbackReport> = {
   schema: envelope(rollbackShape),
   say: cutoverEventText,
   move: cutoverProgressOf,
   human: rollbackText,
+  exit: ({ lost }) => (lost.length > 0 ? EXIT.loss : EXIT.ok),
 }
 
 export default class CutoverRollback extends BaseCommand {
@@ -36,19 +40,40 @@ export default class CutoverRollback extends BaseCommand {
     ...runFlag,
     ...hookFlags,
     'still-for': durationFlag({ summary: 'how long no log end may move; default as in the plan' }),
+    lossy: Flags.boolean({
+      summary: 'go back though records that could not be copied back are lost to the clients',
+    }),
+    confirm: Flags.string({
+      summary: 'name of the new cluster, for --lossy: do not ask',
+      helpValue: '<name>',
+      dependsOn: ['lossy'],
+    }),
     ...gitFlag,
   }
 
   async run(): Promise<RollbackReport> {
     const { flags } = await this.parse(CutoverRollback)
-    const { run, git, hooks } = flags
+    const { run, git, hooks, lossy, confirm } = flags
+    if (lossy) await this.#agree(nameOf('to', { stateDir: this.stateDirectory, run }), confirm)
     const options = {
-      ...{ run, git, hooks, stateDir: this.stateDirectory, env: this.env },
+      ...{ run, git, hooks, lossy, stateDir: this.stateDirectory, env: this.env },
       hookTimeoutMs: flags['hook-timeout'],
       stillForMs: flags['still-for'],
       watchdog: this.own('cutover', 'watchdog'),
       access: (name: string) => this.cluster(name),
     }
     return await this.show(during => takeBack({ ...options, ...during }), view)
+  }
+
+  async #agree(name: string, given: string | undefined): Promise<void> {
+    const ask = `Lose what is on '${name}' only?`
+    const agreed =
+      given === undefined
+        ? await this.confirm({ ask, expect: name, flag: `--confirm ${name}` })
+        : given === name
+    if (!agreed)
+      throw new KmigError('NEEDS_CONSENT', `the new cluster is '${name}': it was not agreed to`, {
+        try: [`--confirm ${name}`],
+      })
   }
 }

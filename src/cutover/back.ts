@@ -25,6 +25,8 @@ export type BackOptions = During<CutoverEvent> & {
   run: RunLog
   ports: Ports
   stillForMs?: number | undefined
+  /** Goes back though records that are on the new cluster only are lost to the clients. */
+  lossy?: boolean | undefined
   budget(fence: FenceState): Budget
 }
 
@@ -89,11 +91,11 @@ const forward = async (
         return { ...now, at: 'back-still', ends: cutOf(ends), proof }
       }
       case 'back-still': {
-        await reverse.drained(endsOf(now.ends))
+        const lost = await reverse.drained(endsOf(now.ends), { lossy: options.lossy ?? false })
         await refuseLate(ports, now)
         const groups = groupsMoved(await reverse.syncGroups(endsOf(now.ends)))
-        if (groups.left.length > 0) throw groupsLeft(groups.left)
-        return { ...now, at: 'back-offsets', groups }
+        if (groups.left.length > 0 && !options.lossy) throw groupsLeft(groups.left)
+        return { ...now, at: 'back-offsets', groups, lost }
       }
       case 'back-offsets':
         await refuseLate(ports, now)
@@ -120,11 +122,11 @@ const finish = async (
   reverse: ReversePort,
   { ports, run, on }: BackOptions,
 ): Promise<RolledBack> => {
-  const { plan, cut, was, groups = { groups: 0, partitions: 0, left: [] } } = now
+  const { plan, was, groups = { groups: 0, partitions: 0, left: [] } } = now
   const files = await ports.discovery.revert()
   if (!now.handedBack) {
     await ports.mirror.hold()
-    await reverse.handBack(endsOf(now.ends))
+    await reverse.handBack(endsOf(now.ends), { lossy: (now.lost ?? []).length > 0 })
     await ports.mirror.mark(null)
     await run.append({ ...now, handedBack: true }, ports.clock.wall())
   }
@@ -134,11 +136,10 @@ const finish = async (
   if (!once) await ports.fences.of(now.fence.plan).release(now.fence.plan)
   await release(undo, ports)
   await ports.hooks.run('rollback', { state: now.at, side: 'old' })
-  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups }
-  void cut
+  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost: now.lost }
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })
-  return { already: false, files, groups }
+  return { already: false, files, groups, lost: now.lost ?? [] }
 }
 
 /** Records that may be left to copy back when writers are stopped: less than a second's work. */
@@ -146,13 +147,17 @@ const NEAR = 10_000n
 const LOOK_MS = 500
 
 /** Copies back while clients still write, so that they need not wait for it. */
-const nearlyThere = async (reverse: ReversePort, { signal, on }: BackOptions): Promise<void> => {
+const nearlyThere = async (reverse: ReversePort, { lossy, signal, on }: BackOptions): Promise<void> => {
   for (;;) {
     signal.throwIfAborted()
     const lag = await reverse.lag()
+    if (lag.stopped.length > 0 && lossy) return
     if (lag.stopped.length > 0) {
       throw new KmigError('STRANDED', `the copy back has stopped: ${lag.stopped.join('; ')}`, {
-        try: ['nobody was stopped, nothing was changed', 'put that right, or stay on the new cluster'],
+        try: [
+          'nobody was stopped, nothing was changed: put that right, or stay on the new cluster',
+          'kmig cutover rollback --lossy goes back without these records',
+        ],
       })
     }
     if (lag.records <= NEAR) return

@@ -169,7 +169,7 @@ export class Cutover implements AsyncDisposable {
   }
 
   /** What is no longer as a plan found it. */
-  async drift({ seen, files, hooks, subject }: PlanDocument): Promise<string[]> {
+  async drift({ seen, files, hooks, subject }: PlanDocument, how: { fenced: boolean }): Promise<string[]> {
     const now = await lookAt(this.mirror.source, { ...subject, ...this.#during })
     const fresh = new Map((await this.files()).files.map(file => [file.path, file]))
     const known = new Map(files.map(file => [file.path, file]))
@@ -181,7 +181,7 @@ export class Cutover implements AsyncDisposable {
     )
     const hookNow = JSON.stringify(findHooks(this.options.hooks))
     return [
-      ...differenceOf(seen, now),
+      ...differenceOf(seen, now, how),
       ...changed.map(path => `discovery file ${path} changed since the plan was shown`),
       ...(hookNow === JSON.stringify(hooks) ? [] : ['hooks changed']),
     ]

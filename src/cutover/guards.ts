@@ -2,7 +2,7 @@ import { KmigError } from '../kit/index.ts'
 import type { CheckReport } from './check-port.ts'
 import type { ExecuteOptions } from './execute.ts'
 import type { Ports } from './ports.ts'
-import { type Cut, endsOf, laggingText } from './states.ts'
+import { type Begun, type Cut, endsOf, laggingText } from './states.ts'
 import { grown, grownText, leosOf, stillWritten } from './still.ts'
 
 /** The new cluster ends exactly where kmig stopped: nothing is missing, and nobody else wrote. Throws FOREIGN_WRITE. */
@@ -28,8 +28,8 @@ export const refuseGrowth = async (ports: Ports, cut: Cut): Promise<void> => {
 }
 
 /** Throws PLAN_CHANGED when clusters, files or hooks are not as the plan found them. */
-export const refuseDrift = async (ports: Ports): Promise<void> => {
-  const found = await ports.drift()
+export const refuseDrift = async (ports: Ports, { fence }: Begun): Promise<void> => {
+  const found = await ports.drift({ fenced: fence !== undefined })
   if (found.length > 0) throw planChanged(found)
 }
 

@@ -35,5 +35,5 @@ export {
   statusText,
   verbText,
 } from './text.ts'
-export { abortRun, completeRun, oldNameOf, setGate, type VerbReport } from './verbs.ts'
+export { abortRun, completeRun, nameOf, setGate, type VerbReport } from './verbs.ts'
 export { type Watched, watchdog } from './watchdog.ts'

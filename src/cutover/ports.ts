@@ -120,8 +120,8 @@ export type Ports = {
   proof: { old: ProofPort; next: ProofPort }
   check?: CheckPort | undefined
   reverse?: ReversePort | undefined
-  /** What is no longer as the plan found it, in words. */
-  drift(): Promise<readonly string[]>
+  /** What is no longer as the plan found it, in words. `fenced`: but for what a fence that stands has changed. */
+  drift(how: { fenced: boolean }): Promise<readonly string[]>
   /** Sees to it that the fence is released if this process dies before the switch. */
   watch?: ((fence: { sinceMs: number }) => Promise<void>) | undefined
 }

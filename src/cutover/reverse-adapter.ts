@@ -23,8 +23,10 @@ export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposa
     opening ??= ReverseMirror.open(options)
     return opening
   }
+  let allowed = false
   const drained = async (ends: ReadonlyMap<string, bigint>): Promise<Drained> => {
-    last ??= await (await reverse()).drained(new Map([...ends].map(([where, end]) => [where, Offset(end)])))
+    const to = new Map([...ends].map(([where, end]) => [where, Offset(end)]))
+    last ??= await (await reverse()).drained(to, { lossy: allowed })
     return last
   }
   const arm = async (cut: CutPoints) => {
@@ -65,15 +67,22 @@ export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposa
         ],
       }
     },
-    drained: async ends => {
+    drained: async (ends, { lossy }) => {
       last = undefined
-      await drained(ends)
+      allowed = lossy
+      const { missing } = await drained(ends)
+      return missing.map(
+        ({ where, from, to, why }) => `${where}: ${from}-${to === undefined ? '?' : to - 1n} (${why})`,
+      )
     },
     syncGroups: async ends => await (await reverse()).groupsBack(await drained(ends)),
     stop: async () => {
       if (started) await (await reverse()).stop()
     },
-    handBack: async ends => await (await reverse()).rejoinForward(await drained(ends)),
+    handBack: async (ends, { lossy }) => {
+      allowed ||= lossy // of a process before this one
+      await (await reverse()).rejoinForward(await drained(ends))
+    },
     [Symbol.asyncDispose]: async () => {
       if (opening) await (await opening)[Symbol.asyncDispose]()
     },

@@ -37,12 +37,15 @@ export type ReversePort = {
   /** Sets the lanes going, new -> old, from that cut on; after a crash it goes on. Started already: nothing. */
   start(cut: CutPoints): Promise<void>
   lag(): Promise<ReverseLag>
-  /** Resolves when the old cluster holds all up to these ends of the new one; throws what stopped a partition. */
-  drained(ends: ReadonlyMap<string, bigint>): Promise<void>
+  /**
+   * Resolves when the old cluster holds all up to these ends of the new one; throws what stopped a partition, or with
+   * `lossy` returns what is missing, in words that name the range.
+   */
+  drained(ends: ReadonlyMap<string, bigint>, how: { lossy: boolean }): Promise<readonly string[]>
   /** Group offsets, new -> old, exact, once drained to these ends; groups with members on the old one are refused by name. */
   syncGroups(ends: ReadonlyMap<string, bigint>): Promise<GroupReport>
   /** Stops copying; connections stay. */
   stop(): Promise<void>
   /** Lets the forward mirror of this name start again at the drained ends. Once groups and files are back. */
-  handBack(ends: ReadonlyMap<string, bigint>): Promise<void>
+  handBack(ends: ReadonlyMap<string, bigint>, how: { lossy: boolean }): Promise<void>
 }

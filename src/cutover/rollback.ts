@@ -17,7 +17,8 @@ import {
 } from './states.ts'
 import { grownText, leosOf } from './still.ts'
 
-export type RolledBack = { already: boolean; files: Written; groups: GroupsMoved }
+/** `lost`: what is on the new cluster only, by consent. */
+export type RolledBack = { already: boolean; files: Written; groups: GroupsMoved; lost: readonly string[] }
 export type RollbackOptions = BackOptions & During
 
 /**
@@ -34,6 +35,7 @@ export const rollBack = async (options: RollbackOptions): Promise<RolledBack> =>
       already: true,
       files: { changed: [], already: last.plan.files.map(file => file.path) },
       groups: last.groups,
+      lost: last.lost ?? [],
     }
   }
   if (isBack(last)) return await goBack(last, options)
@@ -57,7 +59,7 @@ export const rollBack = async (options: RollbackOptions): Promise<RolledBack> =>
       await release(undoOf({ at: wasAt, ...was }), ports)
       await ports.hooks.run('rollback', { state: 'rolling-back', side: 'old' })
       await enter({ at: 'rolled-back', plan, cut, groups })
-      return { already: false, files, groups }
+      return { already: false, files, groups, lost: [] }
     }
   }
   if (!written || last?.at === 'rolling-back') {

@@ -195,7 +195,7 @@ const sessionPorts = ({
         })
       : undefined,
     accepted: document.accepted,
-    drift: () => cutover.drift(document),
+    drift: fenced => cutover.drift(document, fenced),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: hookPort({
       ...{ env, signal },

@@ -21,6 +21,9 @@ export type SeenOptions = During & {
 export const sha256Of = (value: unknown): string =>
   createHash('sha256').update(canonical(value)).digest('hex')
 
+/** Groups by which kmig's own processes share a mirror. */
+const OWN = '__kmig.'
+
 /** Looks only. */
 export const lookAt = async (
   source: Cluster,
@@ -48,13 +51,16 @@ export const lookAt = async (
         return [name, { id: topicId, partitions: partitions.length, configs: sha256Of(own.sort()) }]
       }),
     ),
-    groups: found.flatMap(({ groupId }) => (chosen(groupId) ? [groupId] : [])).sort(),
+    groups: found
+      .flatMap(({ groupId }) => (chosen(groupId) && !groupId.startsWith(OWN) ? [groupId] : []))
+      .sort(),
     acls: acls ? sha256Of(acls.map(acl => canonical(acl)).sort()) : null,
   }
 }
 
-/** What is no longer as it was, one line each. A group that is gone is none: what it had committed has moved, or never will. */
-export const differenceOf = (then: Seen, now: Seen): string[] => [
+/** What is no longer as it was, one line each. Behind a fence that stands settings and ACLs
+ * are what the fence made them. A group that is gone is none: what it had committed has moved, or never will. */
+export const differenceOf = (then: Seen, now: Seen, { fenced }: { fenced: boolean }): string[] => [
   ...Object.entries(then.topics).flatMap(([name, before]) => {
     const after = now.topics[name]
     if (!after) return [`topic ${name} is gone`]
@@ -63,12 +69,12 @@ export const differenceOf = (then: Seen, now: Seen): string[] => [
       ...(after.partitions === before.partitions
         ? []
         : [`topic ${name} has ${after.partitions} partitions, it had ${before.partitions}`]),
-      ...(after.configs === before.configs ? [] : [`settings of topic ${name} changed`]),
+      ...(fenced || after.configs === before.configs ? [] : [`settings of topic ${name} changed`]),
     ]
   }),
   ...Object.keys(now.topics)
     .filter(name => !(name in then.topics))
     .map(name => `topic ${name} is new`),
   ...now.groups.filter(group => !then.groups.includes(group)).map(group => `group ${group} is new`),
-  ...(then.acls === now.acls ? [] : ['ACLs of the old cluster changed']),
+  ...(fenced || then.acls === now.acls ? [] : ['ACLs of the old cluster changed']),
 ]

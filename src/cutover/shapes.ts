@@ -98,6 +98,7 @@ export const rollbackShape = {
   already: z.boolean(),
   files: z.object({ changed: z.array(z.string()), already: z.array(z.string()) }),
   groups,
+  lost: z.array(z.string()),
   commit,
   certificate,
 }

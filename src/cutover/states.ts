@@ -50,7 +50,13 @@ export type State =
   | { at: 'rolling-back'; plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; free: boolean }
   | ({ at: 'back-fencing' } & Back)
   | ({ at: 'back-still' | 'back-offsets' | 'back-switching' } & BackProved)
-  | { at: 'rolled-back'; plan: FilesPlan; cut: Cut; groups: GroupsMoved; lost?: string[] | undefined }
+  | {
+      at: 'rolled-back'
+      plan: FilesPlan
+      cut: Cut
+      groups: GroupsMoved
+      lost?: readonly string[] | undefined
+    }
 export type StateName = State['at']
 /** The states of these names, each with what is known in it. */
 export type In<N extends StateName, S = State> = S extends { at: infer A }
@@ -67,6 +73,8 @@ export type BackProved = Back & {
   ends: Cut
   proof: FenceProof
   groups?: GroupsMoved | undefined
+  /** What is on the new cluster only, and stays behind by consent. */
+  lost?: readonly string[] | undefined
   /** The mirror can go on from here, nothing more is to be copied back: only the writers are to be let go. */
   handedBack?: true | undefined
 }

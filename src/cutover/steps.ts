@@ -17,7 +17,7 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
   const { ports } = options
   switch (now.at) {
     case 'planned':
-      await refuseDrift(ports)
+      await refuseDrift(ports, now)
       await ports.mirror.start()
       return { ...now, at: 'mirroring' }
     case 'mirroring':
@@ -101,7 +101,7 @@ const armed = async (now: Begun, { ports, signal, on }: ExecuteOptions): Promise
     const why = now.fence ? undefined : await ports.gate.closed() // nobody waits behind an engaged fence
     if (why === undefined) {
       if (held) await ports.mirror.caughtUp()
-      await refuseDrift(ports)
+      await refuseDrift(ports, now)
       return { ...now, at: 'armed' }
     }
     if (why !== told) on?.({ kind: 'gate', why })

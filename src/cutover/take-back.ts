@@ -23,6 +23,8 @@ export type TakeBackOptions = OpenRunOptions &
   During<CutoverEvent> & {
     /** Commits the files that were restored, and no others. */
     git?: boolean | undefined
+    /** As of `goBack`. */
+    lossy?: boolean | undefined
   }
 
 /**
@@ -30,11 +32,11 @@ export type TakeBackOptions = OpenRunOptions &
  * Throws USAGE (no such run, or it wrote nothing), ROLLBACK_REFUSED, DISCOVERY_CONFLICT, UNREACHABLE.
  */
 export const takeBack = async (options: TakeBackOptions): Promise<RollbackReport> => {
-  const { git, signal, on } = options
+  const { git, lossy, signal, on } = options
   if (git) await refuseGit(findRun(options.stateDir, options.run).header.discovery, [])
   await using opened = await openRun('rollback', options)
   const { run, log, ports, budget, stillForMs } = opened
-  const done = await rollBack({ run: log, ports, budget, stillForMs, signal, on })
+  const done = await rollBack({ run: log, ports, budget, stillForMs, lossy, signal, on })
   const { from, to, discovery, id } = run.header
   // Again at each later start, so that a kill in between is made good.
   const commit = git

@@ -174,10 +174,11 @@ export const cutoverReportText = (report: CutoverReport): string => {
   ].join('\n')
 }
 
-export const rollbackText = ({ run, already, files, groups, commit }: RollbackReport): string =>
+export const rollbackText = ({ run, already, files, groups, commit, lost }: RollbackReport): string =>
   [
     `cutover ${run} is rolled back${already ? ' already; nothing was changed' : ''}`,
     ...files.changed.map(path => `  ${path} is as it was`),
+    ...lost.map(range => `  LOST to the clients, on the new cluster only: ${range}`),
     ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
     'restart the clients: they read the files when they start',

@@ -48,8 +48,9 @@ export const setGate = async (
   return reportOf(record, 'journal')
 }
 
-/** What the operator types to complete. */
-export const oldNameOf = ({ stateDir, run }: GateOptions): string => findRun(stateDir, run).header.from.name
+/** What the operator types to agree. */
+export const nameOf = (side: 'from' | 'to', { stateDir, run }: GateOptions): string =>
+  findRun(stateDir, run).header[side].name
 
 /** States in which nobody waits behind a fence, and no file is written. */
 const BEFORE: ReadonlySet<string> = new Set(['planned', 'mirroring', 'caught-up', 'verified', 'armed'])

@@ -235,6 +235,7 @@ export class World {
     drained: ends =>
       this.#act('drained', () => {
         for (const [where, end] of ends) if (end > (this.old.get(where) ?? 0n)) this.old.set(where, end)
+        return []
       }),
     syncGroups: () =>
       this.#act('syncGroups back', () =>
