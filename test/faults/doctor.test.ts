@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { blocking, doctor } from '../../src/cutover/doctor/index.ts'
-import { kafkaJs } from '../../src/kafka/index.ts'
+import { createTopics, kafkaJs } from '../../src/kafka/index.ts'
 import { retry } from '../../src/kit/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
@@ -67,5 +67,37 @@ servers('kmig doctor on a cluster that is ill', () => {
     await retry(told, { withinMs: 120_000, retriable: () => true, backoff: { firstMs: 1_000, maxMs: 2_000 } })
     await world.clusters.old.node(victim).stop('kill')
     await admin.disconnect()
+  })
+  test('a group that lives on the new cluster blocks, live ones of the old are told, others are named', async () => {
+    await using world = await MirrorWorld.open()
+    await world.make('sick')
+    const look = () =>
+      doctor({
+        from: { name: 'old', bootstrap: world.old.bootstrap },
+        to: { name: 'new', bootstrap: world.next.bootstrap },
+        ...{ stateDir: world.stateDir, accept: [], windowMs: 1_000, maxFenceMs: 45_000 },
+        signal: new AbortController().signal,
+      })
+    await createTopics(world.next, [{ name: 'early', partitions: 1, replicationFactor: 1 }])
+    const members = [
+      { topic: 'early', brokers: world.next.bootstrap },
+      { topic: 'sick', brokers: world.old.bootstrap },
+    ].map(async ({ topic, brokers }) => {
+      const consumer = kafkaJs({ brokers }).consumer({ groupId: 'sick-readers' })
+      await consumer.connect()
+      await consumer.subscribe({ topics: [topic], fromBeginning: true })
+      await consumer.run({ eachMessage: async () => {} })
+      return consumer
+    })
+    const consumers = await Promise.all(members)
+    const active = async () => {
+      const found = (await look()).findings.filter(({ id }) => id === 'group-active')
+      expect(found).toMatchObject([
+        { severity: 'error', evidence: expect.stringContaining("run on 'new' already") },
+        { severity: 'warning', evidence: expect.stringContaining('sick-readers (1)') },
+      ])
+    }
+    await retry(active, { withinMs: 20_000, retriable: () => true })
+    await Promise.all(consumers.map(each => each.disconnect()))
   })
 })

@@ -1,5 +1,6 @@
 import {
   DescribeLogDirs,
+  describeProducers,
   ListPartitionReassignments,
   listOpenTransactions,
   partitionKey,
@@ -63,29 +64,52 @@ const reassigning = async ({ old, next }: Facts, { signal }: During): Promise<Ou
 }
 
 const openTransactions = async ({ old, moving }: Facts, { signal }: During): Promise<Outcome> => {
-  const seen = await tried(() => listOpenTransactions(old.cluster, { signal, withinMs: WITHIN_MS }), {
-    signal,
-  })
-  if (seen.kind === 'unseen') return notChecked('open-transaction', seen.why)
-  const wheres = new Set(
-    movingOf(old, moving).flatMap(({ name, partitions }) =>
-      partitions.map(({ partition }) => partitionKey(name, partition)),
+  const within = { signal, withinMs: WITHIN_MS }
+  const wheres = movingOf(old, moving).flatMap(({ name, partitions }) =>
+    partitions.flatMap(({ partition, leader }) => (leader < 0 ? [] : [{ topic: name, partition }])),
+  )
+  const listed = await tried(() => listOpenTransactions(old.cluster, within), { signal })
+  if (listed.kind === 'seen') {
+    const keys = new Set(wheres.map(({ topic, partition }) => partitionKey(topic, partition)))
+    const now = Date.now()
+    return looked(
+      'open-transaction',
+      concerning(listed.value, keys).flatMap(each =>
+        held(transactionText(each, now), {
+          ageMs: each.startMs === undefined ? 0 : now - each.startMs,
+          timeoutMs: each.timeoutMs ?? Number.POSITIVE_INFINITY,
+        }),
+      ),
+    )
+  }
+  // brokers before 3.0 tell where one is open, but not by its id
+  const producers = await tried(() => describeProducers(old.cluster, wheres, within), { signal })
+  if (producers.kind === 'unseen') return notChecked('open-transaction', producers.why)
+  return looked(
+    'open-transaction',
+    [...producers.value].flatMap(([where, states]) =>
+      states.flatMap(({ producerId, transactionStart, lastMs }) => {
+        if (transactionStart === undefined) return []
+        const text = `producer ${producerId} has a transaction open on ${where} from offset ${transactionStart} on`
+        return held(text, { ageMs: lastMs > 0 ? Date.now() - lastMs : 0, timeoutMs: LONGEST_MS })
+      }),
     ),
   )
-  const now = Date.now()
-  const found = concerning(seen.value, wheres).flatMap((each): Found[] => {
-    const age = each.startMs === undefined ? 0 : now - each.startMs
-    const hangs = age > (each.timeoutMs ?? Number.POSITIVE_INFINITY)
-    if (age < LONG_MS && !hangs) return []
-    return [
-      {
-        severity: hangs ? 'error' : 'warning',
-        evidence: `${transactionText(each, now)}; nothing behind it is copied until it ends`,
-        fix: 'end that application, or kafka-transactions.sh abort; or stop it before the cutover',
-      },
-    ]
-  })
-  return looked('open-transaction', found)
+}
+
+/** The longest that brokers let a transaction be open by default. Kafka: transaction.max.timeout.ms. */
+const LONGEST_MS = 15 * 60_000
+
+const held = (text: string, { ageMs, timeoutMs }: { ageMs: number; timeoutMs: number }): Found[] => {
+  const hangs = ageMs > timeoutMs
+  if (ageMs < LONG_MS && !hangs) return []
+  return [
+    {
+      severity: hangs ? 'error' : 'warning',
+      evidence: `${text}; nothing behind it is copied until it ends`,
+      fix: 'end that application, or kafka-transactions.sh abort; or stop it before the cutover',
+    },
+  ]
 }
 
 type Disks = {

@@ -5,7 +5,14 @@ export const CHECKS = [
   ...(['open-transaction', 'auto-create', 'fence-driver-probe', 'seal-passes-mirror'] as const),
   ...(['write-right-on-old', 'disk', 'clock-skew', 'acl-diff', 'allow-everyone'] as const),
   ...(['compression-not-producer', 'message-limit', 'timestamp-limits', 'producer-id-expiration'] as const),
-  ...(['retention-race', 'tombstone-race', 'padding-cost', 'partition-count', 'group-active'] as const),
+  ...([
+    'retention-race',
+    'tombstone-race',
+    'padding-cost',
+    'partition-count',
+    'topic-refused',
+    'group-active',
+  ] as const),
   ...(['group-unsupported', 'external-offsets', 'discovery-lint', 'git-clean', 'hooks', 'budget'] as const),
   'rehearsal-age',
 ] as const

@@ -14,20 +14,34 @@ export const replicaChecks = ({ old, next, moving, plan }: Facts): Outcome[] => 
   const sides = [old, next].map(side => ({ side, rows: rowsOf(side, moving) }))
   const each = (find: (rows: readonly Row[], side: Side) => Found[]): Found[] =>
     sides.flatMap(({ side, rows }) => find(rows, side))
-  const refusals = plan.topics.filter(({ why }) => why?.includes('partitions'))
   return [
     looked('offline', each(offline)),
     looked('urp', each(underReplicated)),
     looked('under-min-isr', each(underMinIsr)),
     looked('rf-below-min-isr-plus-1', each(noSpare)),
     looked('rack-spread', each(oneRack)),
-    looked('partition-count', [
-      ...refusals.map(({ topic, why }) => ({
-        severity: 'error' as const,
-        evidence: `topic ${topic}: ${why}`,
-        fix: 'delete the topic on the new cluster, so that it is copied anew, or leave it out with --exclude',
-      })),
-    ]),
+    ...refusedTopics({ old, next, plan }),
+  ]
+}
+
+/** Topics that the mirror does not take as they are: for the number of their partitions, or for something else. */
+const refusedTopics = ({ old, next, plan }: Pick<Facts, 'old' | 'next' | 'plan'>): Outcome[] => {
+  const count = ({ topics }: Side, name: string) => topics.find(each => each.name === name)?.partitions.length
+  const rows = plan.topics.map(({ topic, action, why }) => {
+    const [theirs, ours] = [count(old, topic), count(next, topic)]
+    const uneven = ours !== undefined && ours !== theirs && action !== 'grow'
+    const counts = `it has ${theirs} partitions on '${old.name}' and ${ours} on '${next.name}'`
+    return { uneven, refused: action === 'refuse', text: `topic ${topic}: ${uneven ? counts : why}` }
+  })
+  const found = (chosen: typeof rows): Found[] =>
+    chosen.map(({ text }) => ({
+      severity: 'error',
+      evidence: text,
+      fix: `delete it on '${next.name}' if nobody needs it there, so that it is copied anew; or leave it out: --exclude`,
+    }))
+  return [
+    looked('partition-count', found(rows.filter(({ uneven }) => uneven))),
+    looked('topic-refused', found(rows.filter(({ uneven, refused }) => refused && !uneven))),
   ]
 }
 

@@ -1,4 +1,4 @@
-import { KmigError } from '../../kit/index.ts'
+import { EXIT, KmigError } from '../../kit/index.ts'
 import { DRIVERS, type DriverName } from '../fence-port.ts'
 
 /** What operators reach for, and why it is no fence. Source: CUTOVER.md 4. */
@@ -29,7 +29,10 @@ export const driverNamed = (name: string): DriverName => {
   const known = DRIVERS.find(driver => driver === name)
   if (known) return known
   const refused = REFUSED[ALIASES[name] ?? name]
-  if (refused !== undefined) throw new KmigError('FENCE', `no fence by ${name}: ${refused}`, { try: CHOOSE })
+  if (refused !== undefined) {
+    const what = `no fence by ${name}: ${refused}`
+    throw new KmigError('FENCE', what, { try: CHOOSE, exit: EXIT.refused })
+  }
   throw new KmigError('USAGE', `there is no fence driver '${name}'`, {
     try: [`one of ${DRIVERS.join(', ')}`],
   })
