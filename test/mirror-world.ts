@@ -184,10 +184,13 @@ export class MirrorWorld implements AsyncDisposable {
     topics: readonly string[],
     { signal = new AbortController().signal, untilCaughtUp = true, ...more }: MirrorMore = {},
   ): Promise<MirrorReport> {
-    onTestFailed(() => {
+    const tell = () => {
       const said = this.events.flatMap(event => eventText(event) ?? []).slice(-50)
       process.stderr.write(`mirror ${name}:\n${said.join('\n')}\n`)
-    })
+    }
+    try {
+      onTestFailed(tell)
+    } catch {} // in a hook there is no test that could fail
     const running = runMirror({
       from: { name: 'old', bootstrap: parseBootstrap(this.bootstrap('old')) },
       to: { name: 'new', bootstrap: parseBootstrap(this.bootstrap('new')) },
