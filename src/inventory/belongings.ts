@@ -4,14 +4,18 @@ import {
   createAcls,
   describeConfigs,
   listAcls,
+  listClientMetrics,
+  listGroupSettings,
   listQuotas,
   listScramUsers,
+  listTransactionalIds,
   setQuotas,
 } from '../kafka/index.ts'
 import { type During, isKmigError } from '../kit/index.ts'
 import { type AclPlan, type AclPlanOptions, aclText, planAcls, withRefusals } from './acls.ts'
 import { ask, remedy } from './ask.ts'
 import type { Entry, Sync } from './entry.ts'
+import { moreEntries } from './more-entries.ts'
 import { planQuotas, type QuotaPlan, quotaText } from './quotas.ts'
 import { type BrokerSettings, brokerEntries, userEntries } from './uncopied.ts'
 
@@ -41,7 +45,7 @@ export const lookAtBelongings = async ({
   const describe = { right: 'Describe on the cluster' }
   const read = { right: 'DescribeConfigs on the cluster' }
   const sides = [source, target] as const
-  const [acls, quotas, users, brokers] = await Promise.all([
+  const [acls, quotas, users, brokers, metrics, groups, transactions] = await Promise.all([
     Promise.all(
       sides.map(({ name, cluster }) =>
         ask(() => listAcls(cluster, during), { ...describe, cluster: name, none: NO_AUTHORIZER }),
@@ -56,6 +60,15 @@ export const lookAtBelongings = async ({
       ),
     ),
     ask(() => brokerSettings(source.cluster, during), { ...read, cluster: source.name }),
+    ask(() => listClientMetrics(source.cluster, during), { ...read, cluster: source.name }),
+    ask(() => listGroupSettings(source.cluster, during), {
+      right: 'DescribeConfigs on groups',
+      cluster: source.name,
+    }),
+    ask(() => listTransactionalIds(source.cluster, during), {
+      right: 'Describe on transactional ids',
+      cluster: source.name,
+    }),
   ])
   const none = { kind: 'none', why: '' } as const
   const [from, to] = [0, 1] as const
@@ -72,7 +85,11 @@ export const lookAtBelongings = async ({
       target: quotas[to] ?? none,
       wanted: sync.includes('quotas'),
     }),
-    rest: [...userEntries(users[from] ?? none, users[to] ?? none), ...brokerEntries(brokers)],
+    rest: [
+      ...userEntries(users[from] ?? none, users[to] ?? none),
+      ...brokerEntries(brokers),
+      ...moreEntries({ metrics, groups, transactions }),
+    ],
   }
 }
 

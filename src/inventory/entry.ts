@@ -11,6 +11,7 @@ export type Entry = {
 }
 export const ENTRY_KINDS = [
   ...(['topic', 'config', 'group', 'acl', 'quota', 'user', 'broker-config', 'delegation-tokens'] as const),
+  ...(['client-metrics', 'group-config', 'transactional-id'] as const),
 ]
 export type EntryKind = (typeof ENTRY_KINDS)[number]
 

@@ -11,6 +11,7 @@ export type ConfigSource =
   | 'dynamic-default-broker'
   | 'static'
   | 'default'
+  | 'dynamic-group'
   | 'other'
 const SOURCES: readonly ConfigSource[] = [
   'other',
@@ -19,6 +20,9 @@ const SOURCES: readonly ConfigSource[] = [
   'dynamic-default-broker',
   'static',
   'default',
+  'other',
+  'other',
+  'dynamic-group',
 ]
 
 export type ConfigEntry = {
@@ -30,7 +34,9 @@ export type ConfigEntry = {
   sensitive: boolean
 }
 /** A topic, or a broker by its node id; the broker named '' stands for the default of all brokers. */
-export type ConfigResource = { kind: 'topic' | 'broker'; name: string }
+export type ConfigResource = { kind: keyof typeof RESOURCE; name: string }
+const kindOf = (type: number): ConfigResource['kind'] =>
+  (Object.keys(RESOURCE) as ConfigResource['kind'][]).find(kind => RESOURCE[kind] === type) ?? 'broker'
 
 const failure = (
   { kind, name }: ConfigResource,
@@ -44,7 +50,7 @@ const failure = (
         code,
         `${what} of ${kind} '${name}'`,
         detail,
-        `${operation} on ${kind === 'topic' ? `topic ${name}` : 'the cluster'}`,
+        `${operation} on ${kind === 'topic' || kind === 'group' ? `${kind} ${name}` : 'the cluster'}`,
       )
 
 const READ = ['settings', 'DescribeConfigs'] as const
@@ -72,7 +78,7 @@ export const describeConfigs = async (
         ? await cluster.any(DescribeConfigs, request, options)
         : await cluster.broker(nodeId, DescribeConfigs, request, options)
     for (const { name, type, errorCode, errorMessage, configs } of results) {
-      const resource: ConfigResource = { kind: type === RESOURCE.topic ? 'topic' : 'broker', name }
+      const resource: ConfigResource = { kind: kindOf(type), name }
       if (errorCode !== 0) {
         const error = failure(resource, READ, errorCode, errorMessage)
         if (!refused) throw error

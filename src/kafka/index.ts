@@ -50,6 +50,13 @@ export { Lease, type Moment, moment } from './lease.ts'
 export { listOpenTransactions, type OpenTransactionState } from './list-transactions.ts'
 export { type Member, Membership, type MembershipOptions, type Tenure } from './membership.ts'
 export * from './messages/index.ts'
+export {
+  listClientMetrics,
+  listGroupSettings,
+  listTransactionalIds,
+  type ResourceSettings,
+  type TransactionalId,
+} from './more-resources.ts'
 export { describeProducers, type ProducerState } from './producers.ts'
 export { listQuotas, type Quota, type QuotaEntity, quotaKey, setQuotas } from './quotas.ts'
 export * from './records/index.ts'

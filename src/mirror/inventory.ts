@@ -23,12 +23,17 @@ export type InventoryOptions = During<MirrorEvent> & {
   mirrored(): readonly string[]
 }
 
+const KINDS = [
+  ...(['acl', 'quota', 'user', 'broker-config'] as const),
+  ...(['client-metrics', 'group-config', 'transactional-id'] as const),
+]
+
 /** Keeps what belongs to no topic, ACLs and quotas, as it is on the source, and remembers what became of each thing. */
 export class Inventory {
   readonly #o: InventoryOptions
   /** While true, ACLs that allow writing to mirrored topics are held back. */
   writeHold: boolean
-  #entries: readonly Entry[] = (['acl', 'quota', 'user', 'broker-config'] as const).map(kind => {
+  #entries: readonly Entry[] = KINDS.map(kind => {
     return { kind, name: '(all)', outcome: 'refused', why: 'the run ended before they were looked at' }
   })
   #names: readonly string[] = []

@@ -10,6 +10,9 @@ const NAMES: Readonly<Record<EntryKind, readonly [one: string, many: string]>> =
   user: ['SCRAM user', 'SCRAM users'],
   'broker-config': ['setting of brokers', 'settings of brokers'],
   'delegation-tokens': ['delegation tokens', 'delegation tokens'],
+  'client-metrics': ['subscription of client metrics', 'subscriptions of client metrics'],
+  'group-config': ['setting of groups', 'settings of groups'],
+  'transactional-id': ['transactional id', 'transactional ids'],
 }
 const OUTCOMES = ['copied', 'changed', 'refused', 'excluded', 'extra'] as const
 const SAID: Readonly<Record<Entry['outcome'], string>> = {
@@ -52,10 +55,11 @@ export const exceptionLines = (entries: readonly Entry[]): string[] =>
 
 /** What a plan says beside the lines of its topics: of topics and groups the first that are left out, all of the rest. */
 export const planLines = (entries: readonly Entry[]): string[] => {
-  const many = entries.filter(({ kind }) => kind === 'topic' || kind === 'group')
+  const isMany = ({ kind }: Entry) => kind === 'topic' || kind === 'group' || kind === 'transactional-id'
+  const many = entries.filter(isMany)
   const left = many.filter(
-    ({ kind, outcome }) => outcome === 'excluded' || (kind === 'group' && outcome !== 'copied'),
+    ({ kind, outcome }) => outcome === 'excluded' || (kind !== 'topic' && outcome !== 'copied'),
   )
-  const rest = entries.filter(({ kind }) => kind !== 'topic' && kind !== 'group' && kind !== 'config')
+  const rest = entries.filter(entry => !isMany(entry) && entry.kind !== 'config')
   return [...firstLines(left), ...rest.map(entryLine)]
 }

@@ -28,7 +28,7 @@ import { Mirror, type MirrorEvent, type MirrorOptions, runMirror } from '../../s
 import { type GroupReport, syncGroups } from '../../src/offsets/index.ts'
 import { joinNewGroup } from '../kafka/new-group.ts'
 import { setScramUser } from '../kafka/scram-user.ts'
-import { MirrorWorld } from '../mirror-world.ts'
+import { MirrorWorld, transactions } from '../mirror-world.ts'
 import { authorizer, servers } from '../sandbox-helper.ts'
 
 const signal = new AbortController().signal
@@ -87,6 +87,8 @@ servers('what a cluster has beside its records', () => {
     await createAcls(next, [extra], { refused: thrown })
     await setQuotas(old, QUOTAS, { refused: thrown })
     await setScramUser(old, 'app', 'a password')
+    await world.make('paid')
+    await transactions(world, 'paid', { rounds: 1 })
     await alterConfigs(old, { kind: 'broker', name: '' }, { set: { 'message.max.bytes': '2000000' } })
     await until(async () => (await listAcls(old))?.length === ACLS.length)
     await until(async () => (await listAcls(next))?.length === 1)
@@ -124,7 +126,46 @@ servers('what a cluster has beside its records', () => {
       { name: 'all brokers: message.max.bytes=2000000', outcome: 'refused' },
     ])
     expect(of('config').map(({ name }) => name)).toContain('audit: retention.ms=3600000')
+    expect(of('transactional-id')).toEqual(
+      ['a', 'b', 'c'].map(id =>
+        expect.objectContaining({
+          name: `paid-${id}-0`,
+          outcome: 'excluded',
+          why: expect.stringContaining('anew'),
+        }),
+      ),
+    )
     expect([await missing(), await listQuotas(world.next)]).toEqual([ACLS.length, []])
+  })
+
+  test('subscriptions of client metrics and settings of groups are rows too, each with why it is not copied', async () => {
+    const { old, next } = world
+    await createTopics(next, [{ name: 'none', partitions: 1, replicationFactor: 1 }])
+    await commitOffsets(next, 'set', [
+      { topic: 'none', partition: 0, offset: 0n, leaderEpoch: -1, metadata: '' },
+    ])
+    await alterConfigs(next, { kind: 'client-metrics', name: 'sub' }, { set: { 'interval.ms': '1000' } })
+    await alterConfigs(
+      next,
+      { kind: 'group', name: 'set' },
+      { set: { 'consumer.session.timeout.ms': '50000' } },
+    )
+    const look = (source: Cluster) =>
+      lookAtBelongings({
+        source: { name: 'a', cluster: source },
+        target: { name: 'b', cluster: next },
+        sync: [],
+        signal,
+      })
+    const rows = async () => (await look(next)).rest.filter(({ kind }) => /metrics|group/.test(kind))
+    const end = performance.now() + 20_000
+    while ((await rows()).length < 2 && performance.now() < end) await sleep(100)
+    expect(await rows()).toMatchObject([
+      { kind: 'client-metrics', name: 'sub interval.ms=1000', outcome: 'refused' },
+      { kind: 'group-config', name: 'set: consumer.session.timeout.ms=50000', outcome: 'refused' },
+    ])
+    // brokers that know no such things have none
+    expect((await look(old)).rest.filter(({ kind }) => /metrics|group/.test(kind))).toEqual([])
   })
 
   test('a user who may neither read nor make ACLs, quotas, users, settings: each is refused with what to allow', async () => {

@@ -14,7 +14,7 @@ import {
 import { api } from '../api.ts'
 
 /** Source: org.apache.kafka.common.config.ConfigResource.Type. */
-export const RESOURCE = { topic: 2, broker: 4 } as const
+export const RESOURCE = { topic: 2, broker: 4, 'client-metrics': 16, group: 32 } as const
 
 /** Settings of topics (any broker answers) and of brokers (only the broker itself answers), with where each comes from. */
 export const DescribeConfigs = api({
