@@ -20,6 +20,11 @@ export type DrainOptions = During & {
   reached(): Promise<void>
 }
 
+/** Whether what was acknowledged before a partition stopped is still there: not where the old cluster lost records. */
+const keepsAcked = (stopped: KmigError | undefined): boolean => stopped?.code === 'FOREIGN_WRITE'
+const isShort = ({ stopped, acked }: Lane, end: bigint): boolean =>
+  stopped !== undefined && (acked < end || !keepsAcked(stopped))
+
 /**
  * Waits until the old cluster has what the new one had at R, on all replicas in sync, and nothing beyond it. Throws what
  * stopped a partition before it was there, TIMEOUT.
@@ -30,7 +35,7 @@ export const drained = async (o: DrainOptions): Promise<Drained> => {
   const unknown = [...ends.keys()].find(where => !asked.some(lane => lane.where === where))
   if (unknown !== undefined)
     throw new KmigError('PREFLIGHT', `${unknown} was not armed: nothing of it is taken back`)
-  const short = () => asked.filter(lane => lane.stopped && lane.acked < (ends.get(lane.where) ?? 0n))
+  const short = () => asked.filter(lane => isShort(lane, ends.get(lane.where) ?? 0n))
   const refuse = () => {
     const first = short()[0]?.stopped
     if (first && !lossy) throw first
@@ -64,7 +69,8 @@ export const drained = async (o: DrainOptions): Promise<Drained> => {
   const points = new Map<string, DrainPoint>(
     asked.map(({ where, place }) => [where, { next: Offset(ends.get(where) ?? 0n), old: place.target }]),
   )
-  const missing = short().map(({ where, acked: from, stopped }) => {
+  const missing = short().map(({ where, acked, ground, stopped }) => {
+    const from = keepsAcked(stopped) ? acked : (ground?.source ?? acked)
     return { where, from, to: Offset(ends.get(where) ?? 0n), why: stopped?.message ?? '' }
   })
   return { points, missing }

@@ -4,6 +4,7 @@ import { parseBootstrap, sleep } from '../../src/kit/index.ts'
 import { exitOf, Mirror, type MirrorEvent } from '../../src/mirror/index.ts'
 import type { SandboxCluster } from '../../src/sandbox/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
+import { commit, cutOf, wayBack } from '../reverse-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { logOf } from '../wire-log.ts'
 
@@ -55,6 +56,40 @@ const uncleanElection = async (
 }
 
 servers('kmig mirror and elections', () => {
+  test('an unclean election on the old cluster takes records of before the cut: the way back of that partition stops with their range, and the others go on', async () => {
+    await using world = await MirrorWorld.open({ old: { brokers: 3, config } })
+    await createTopics(world.old, [{ name: 'gone', partitions: 1, replicationFactor: 2, configs: LOSSY }])
+    await world.make('safe', 1)
+    await world.write(world.old, 'gone', values('both have it', 20))
+    await world.more('safe', 0, { batches: 5 })
+    await commit(world.old, 'any', { 'safe-0': 1n }) // groups have a coordinator before a broker dies
+    await using reverse = await wayBack(world, 'm', 'run-1')
+    const { heal } = await uncleanElection(world, {
+      side: 'old',
+      topic: 'gone',
+      more: async () => {
+        await world.write(world.old, 'gone', values('lost', 10))
+        await world.mirror('m', ['gone', 'safe'])
+        await reverse.arm(await cutOf(world, ['gone', 'safe']))
+        await reverse.start()
+        await world.write(world.next, 'gone', values('new', 3))
+        await reverse.drained(await world.ends(world.next, ['gone', 'safe']))
+      },
+      instead: values('another', 25),
+    })
+    await until('the partition stops', async () => reverse.lanes.some(lane => lane.stopped))
+    await heal()
+    await world.write(world.next, 'safe', values('new', 5))
+    const r = await world.ends(world.next, ['gone', 'safe'])
+    await expect(reverse.drained(r)).rejects.toMatchObject({ code: 'TARGET_TRUNCATED' })
+    const { missing, points } = await reverse.drained(r, { lossy: true })
+    const { stopped } = await reverse.lag()
+    expect(stopped.map(({ where, error }) => [where, error.code])).toEqual([['gone-0', 'TARGET_TRUNCATED']])
+    expect(stopped[0]?.error.message).toContain('the old cluster lost offsets 20 to 29')
+    expect(missing.map(({ where, from, to }) => [where, from, to])).toEqual([['gone-0', 30n, 33n]])
+    expect(points.get('safe-0')).toEqual({ next: 10n, old: 10n })
+  })
+
   test('an unclean election on the source, while it is followed and while no mirror runs: the partition stops with the range that only the target holds, and the others go on', async () => {
     await using world = await MirrorWorld.open({ old: { brokers: 3, config } })
     for (const name of ['lossy', 'lossy-down'])
