@@ -46,7 +46,12 @@ servers('kmig mirror copies batches of every kind', () => {
 
   beforeAll(async () => {
     world = await MirrorWorld.open({
-      old: { kind: 'kafka-zk', version: '2.8.2', config: { 'log.cleaner.backoff.ms': '200' } },
+      old: {
+        kind: 'kafka-zk',
+        version: '2.8.2',
+        // records are of 2020: without this a broker deletes them 30 s after it came up
+        config: { 'log.cleaner.backoff.ms': '200', 'log.retention.ms': '-1' },
+      },
     })
     const topics: Promise<void>[] = []
     for (const codec of OLD_CODECS) {
