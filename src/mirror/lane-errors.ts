@@ -6,7 +6,7 @@ type Where = { where: string; topic: string; back?: boolean | undefined }
 /** What gives a partition that can't go on a copy again. On the way back nothing does: the old cluster's records stay. */
 export const copyAnew = ({ topic, back }: Where): string =>
   back
-    ? 'kmig cutover status names what each cluster has alone; a rollback with --lossy leaves it so'
+    ? 'kmig cutover status names what one cluster has alone: copy it by hand, or stay on the new cluster'
     : `delete topic ${topic} on the target and start the mirror again: it is copied anew`
 
 /** Somebody else wrote to the target. */
