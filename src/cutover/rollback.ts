@@ -47,6 +47,9 @@ export const rollBack = async (options: RollbackOptions): Promise<RolledBack> =>
     await run.append(state, ports.clock.wall())
     on?.({ kind: 'state', run: run.id, state })
   }
+  // Clients that were let in may write at any moment, whatever a look has shown: with a copy back they are fenced first.
+  if (ports.reverse && was.reverse && isSwitched(last))
+    return await goBack({ at: 'target-live', ...was }, options)
   const written = await writtenOn(ports, was)
   let files: Written
   if (!written) {

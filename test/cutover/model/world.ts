@@ -26,7 +26,8 @@ export type Durable = {
   /** Fences so far. */
   clock: number
   last: State | undefined
-  /** Records that a straggler wrote after the last look at the old cluster: the watch over it names them. */
+  /** The old cluster was looked at for the last time; what a straggler writes after that, the watch over it names. */
+  looked: boolean
   late: number[]
   /** Somebody but kmig and its clients has done something. */
   disturbed: boolean
@@ -46,7 +47,15 @@ export type Left = {
 
 export const begun = (left: Partial<Left>): Durable => ({
   ...{ old: [0, 1], next: [], files: ['old', 'old'], staged: false, clients: ['old', 'old'], mark: null },
-  ...{ groups: { old: 1, next: -1 }, armed: null, decisions: {}, clock: 0, last: undefined, late: [] },
+  ...{
+    groups: { old: 1, next: -1 },
+    armed: null,
+    decisions: {},
+    clock: 0,
+    last: undefined,
+    looked: false,
+    late: [],
+  },
   ...{ disturbed: false, records: 2 },
   left: {
     ...{ crashes: 0, writes: 0, stragglers: 0, strangers: 0, watchdogs: 0, executes: 1, rollbacks: 0 },
@@ -64,7 +73,7 @@ export const EVENTS: Record<string, (d: Durable) => boolean> = {
     if (d.left.stragglers === 0) return false
     d.left.stragglers--
     d.disturbed = true
-    if (LOOKED.has(d.last?.at ?? '')) d.late.push(d.records)
+    if (d.looked) d.late.push(d.records)
     d.old.push(d.records++)
     return true
   },
@@ -87,9 +96,6 @@ export const EVENTS: Record<string, (d: Durable) => boolean> = {
     return true
   },
 }
-/** States in which the old cluster has been looked at for the last time. */
-const LOOKED = new Set<string>(['opening', 'switched', 'target-live', 'soaking', 'completing', 'complete'])
-
 const clientWrites = (d: Durable, client: 0 | 1): boolean => {
   const at = d.clients[client]
   if (d.left.writes === 0 || at === 'stopped') return false
@@ -199,7 +205,10 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
     return endsOf(d.next)
   }
   const cut = () => (d.last && 'cut' in d.last ? Number(d.last.cut[WHERE]) : undefined)
-  const old = () => endsOf(sabotage.blindToGrowth ? d.old.slice(0, cut() ?? d.old.length) : d.old)
+  const old = () => {
+    d.looked = d.last?.at === 'files-written'
+    return endsOf(sabotage.blindToGrowth ? d.old.slice(0, cut() ?? d.old.length) : d.old)
+  }
   const write = (files: Side) => {
     for (const i of [0, 1] as const) {
       point(`file ${i}`)
@@ -273,6 +282,8 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
       },
     },
     reverse: {
+      prepare: async () => {},
+      problems: async () => [],
       arm: cut =>
         act('arm', () => {
           const at = cut.get(WHERE)
