@@ -4,7 +4,7 @@ import type { State } from '../../../src/cutover/states.ts'
 import { step } from '../../../src/cutover/steps.ts'
 import type { FileChange } from '../../../src/discovery/index.ts'
 import { isKmigError } from '../../../src/kit/index.ts'
-import { copyOf, Dead, type Durable, EVENTS, hashOf, portsOf, type Sabotage } from './world.ts'
+import { copyOf, Dead, type Durable, EVENTS, hashOf, IDLE_EVENTS, portsOf, type Sabotage } from './world.ts'
 
 export type Command = 'execute' | 'rollback'
 /** Where a world stands with no process alive. `how`: how the last one ended. */
@@ -33,7 +33,6 @@ const play = async (
   { point, saw, sabotage }: { point(what: string): void; saw(what: unknown): void; sabotage: Sabotage },
 ): Promise<string> => {
   const ports = portsOf(d, { point, saw }, sabotage)
-  let late: State | undefined
   const log: RunLog = {
     id: 'run',
     get last() {
@@ -41,11 +40,10 @@ const play = async (
     },
     append: async state => {
       point(`append ${state.at}`)
-      if (sabotage.lateIntent && state.at === 'switching') late = state
-      else d.last = JSON.parse(JSON.stringify(state))
+      if (sabotage.lateIntent && state.at === 'switching') return // the next one is there in time
+      d.last = JSON.parse(JSON.stringify(state))
     },
   }
-  void late
   const { signal } = new AbortController()
   const budget = ({ sinceMs }: { sinceMs: number }) => ({ sinceMs, maxMs: 1e9, windowMs: 1_000 })
   const more = { run: log, ports, stillForMs: 1_000, budget, signal }
@@ -106,7 +104,7 @@ export const exploreCutover = async (
     const idle = queue[i] as Idle
     const why = broken(idle)
     if (why !== undefined) return { idle: queue, runs, broken: { ...idle, why } }
-    for (const [what, happens] of Object.entries(EVENTS)) {
+    for (const [what, happens] of Object.entries(idle.how === 'killed' ? IDLE_EVENTS : EVENTS)) {
       const d = copyOf(idle.d)
       if (happens(d)) add({ d, how: idle.how, trace: [...idle.trace, what] })
     }

@@ -29,6 +29,8 @@ export type Durable = {
   /** The old cluster was looked at for the last time; what a straggler writes after that, the watch over it names. */
   looked: boolean
   late: number[]
+  /** Writers were started behind kmig's back: those that still run on the old cluster are stragglers. */
+  started: boolean
   /** Somebody but kmig and its clients has done something. */
   disturbed: boolean
   records: number
@@ -41,6 +43,8 @@ export type Left = {
   stragglers: number
   strangers: number
   watchdogs: number
+  /** Writers that are started behind kmig's back, while it is dead. */
+  starts: number
   executes: number
   rollbacks: number
 }
@@ -53,12 +57,22 @@ export const begun = (left: Partial<Left>): Durable => ({
     decisions: {},
     clock: 0,
     last: undefined,
+    started: false,
     looked: false,
     late: [],
   },
   ...{ disturbed: false, records: 2 },
   left: {
-    ...{ crashes: 0, writes: 0, stragglers: 0, strangers: 0, watchdogs: 0, executes: 1, rollbacks: 0 },
+    ...{
+      crashes: 0,
+      writes: 0,
+      stragglers: 0,
+      strangers: 0,
+      watchdogs: 0,
+      starts: 0,
+      executes: 1,
+      rollbacks: 0,
+    },
     ...left,
   },
 })
@@ -96,10 +110,24 @@ export const EVENTS: Record<string, (d: Durable) => boolean> = {
     return true
   },
 }
+/** Things that only happen while kmig is dead. */
+export const IDLE_EVENTS: typeof EVENTS = {
+  ...EVENTS,
+  'somebody starts the writers': d => {
+    if (d.left.starts === 0 || !d.clients.includes('stopped')) return false
+    d.left.starts--
+    d.started = true
+    d.disturbed = true
+    restart(d)
+    return true
+  },
+}
+
 const clientWrites = (d: Durable, client: 0 | 1): boolean => {
   const at = d.clients[client]
   if (d.left.writes === 0 || at === 'stopped') return false
   d.left.writes--
+  if (at === 'old' && d.looked && d.started) d.late.push(d.records)
   ;(at === 'old' ? d.old : d.next).push(d.records++)
   return true
 }

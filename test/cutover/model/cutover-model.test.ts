@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest'
+import { type Explored, exploreCutover } from './cutover-model.ts'
+import { brokenIn } from './invariants.ts'
+import { begun, type Left, type Sabotage } from './world.ts'
+
+const explored = (left: Partial<Left>, sabotage?: Sabotage): Promise<Explored> =>
+  exploreCutover(begun(left), { broken: brokenIn, ...(sabotage && { sabotage }) })
+const told = ({ broken }: Explored): string | undefined =>
+  broken && [broken.why, ...broken.trace].join('\n  ')
+const endings = ({ idle }: Explored): string[] => [...new Set(idle.map(({ how }) => how))].sort()
+
+describe('the cutover’s own code over a made-up world, killed before each of its effects, with all that may happen in between', () => {
+  test('killed anywhere and started again it always ends switched, with each record once', async () => {
+    const all = await explored({ crashes: 2, executes: 3, writes: 1 })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toEqual(['begin', 'execute: switched', 'killed'])
+  })
+  test('a straggler’s record is found and the old world put back, or it is named', async () => {
+    const all = await explored({ crashes: 1, executes: 2, stragglers: 1 })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toEqual(['begin', 'execute: STILL_WRITTEN', 'execute: switched', 'killed'])
+    const { idle } = all
+    expect(idle.some(({ d }) => d.last?.at === 'switched' && d.late.length > 0)).toBe(true)
+  })
+  test('a stranger’s record on the new cluster never comes to be served below the cut', async () => {
+    const all = await explored({ crashes: 1, executes: 2, strangers: 1 })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toContain('execute: FOREIGN_WRITE')
+  })
+  test('a rollback, killed anywhere, restores the files and brings back what clients wrote to the new cluster', async () => {
+    const all = await explored({ crashes: 1, executes: 2, rollbacks: 1, writes: 1 })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toContain('rollback: rolled-back')
+    expect(
+      all.idle.some(({ d }) => d.last?.at === 'rolled-back' && d.old.length === 3 && d.armed === null),
+    ).toBe(true)
+  })
+  test('a watchdog that lets the writers go, and a runner that lives, never both win', async () => {
+    const all = await explored({ executes: 2, watchdogs: 1, writes: 1 })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toContain('execute: FENCE_BUDGET')
+  })
+
+  test('writers that are started while kmig is dead lose no record that is not named', async () => {
+    const left = { crashes: 1, executes: 2, writes: 1, starts: 1 }
+    expect(told(await explored(left))).toBeUndefined()
+  })
+
+  const rows: [rule: string, left: Partial<Left>, sabotage: Sabotage, symptom: RegExp][] = [
+    [
+      'the look for strangers on the new cluster',
+      { strangers: 1 },
+      { blindToStrangers: true },
+      /below the cut/,
+    ],
+    [
+      'the look for stragglers on the old cluster',
+      { stragglers: 1 },
+      { blindToGrowth: true },
+      /lost, and not named/,
+    ],
+    [
+      'proofs that expire with their process',
+      { crashes: 1, executes: 2, writes: 1, starts: 1 },
+      { noDemotion: true, blindToGrowth: true },
+      /lost, and not named/,
+    ],
+    [
+      'the intent that is written down before the switch',
+      { crashes: 1, executes: 2, writes: 1, starts: 1 },
+      { lateIntent: true },
+      /the files are new/,
+    ],
+    [
+      'the one decision over a fence',
+      { executes: 1, watchdogs: 1, writes: 1 },
+      { noDecision: true },
+      /lost, and not named/,
+    ],
+  ]
+  for (const [rule, left, sabotage, symptom] of rows)
+    test(`without ${rule} it breaks`, async () => {
+      const { broken } = await explored(left, sabotage)
+      expect(broken?.why).toMatch(symptom)
+    })
+})
