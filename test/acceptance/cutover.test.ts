@@ -347,7 +347,7 @@ servers('kmig cutover', () => {
       expect(report).toMatchObject({ state: 'switched', already: state === 'switched' })
       expect(s.text()).toBe(kept)
       await cutover[Symbol.asyncDispose]()
-      if (state === 'switched') expect((await run('rollback', 'rolling-back')).code).toBe(-1)
+      if (state === 'switched') expect((await run('rollback', 'back-fencing')).code).toBe(-1)
       await takeBack({ stateDir: s.stateDir, signal })
       expect(s.text()).toBe(s.before)
       await s.write(old, 2)

@@ -335,6 +335,7 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
           const more = d.next.slice(d.armed.next + d.armed.copied, end)
           d.old.push(...more)
           d.armed.copied += more.length
+          return []
         }),
       syncGroups: () => act('syncGroups back', () => moved(d.groups.old)),
       stop: async () => {},
