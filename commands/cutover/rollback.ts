@@ -31,7 +31,7 @@ const view: View<CutoverEvent, RollbackReport> = {
 export default class CutoverRollback extends BaseCommand {
   static override summary = 'go back: clients, group offsets, and what was written to the new cluster since'
   static override description =
-    'As long as nobody but kmig has written to the new cluster, the files are restored at once. After that its writers are kept off (or you stop them), that is proved, what they wrote is copied back, then the files are restored, byte for byte; where others edited a file since, only what kmig wrote is taken out. A way back that would lose records is refused (exit 7). Clusters and files are those of the run.'
+    'Before clients were let in to the new cluster, the files are restored at once. After that its writers are kept off (or you stop them), that is proved, what they wrote is copied back, then the files are restored, byte for byte; where others edited a file since, only what kmig wrote is taken out. A way back that would lose records is refused (exit 7). Clusters and files are those of the run.'
   static override examples = [
     '<%= config.bin %> cutover rollback',
     '<%= config.bin %> cutover rollback --run <id> --git',
