@@ -116,9 +116,14 @@ servers('kmig mirror while brokers fail', () => {
     const random = seeded()
     await using world = await filled({ new: { listeners: ['link'] } })
     const running = world.mirror('m', TOPICS)
+    await world.copied(TOPICS, 0.02)
+    let ended = false
+    const end = () => (ended = true)
+    running.then(end, end)
+    let rounds = 0
     const links = { old: world.clusters.old.link(1), new: world.clusters.new.link(1) }
     await links.new.shape({ bytesPerSecond: 4 << 20 })
-    for (let round = 0; round < 12; round++) {
+    for (; rounds < 12 && !ended; rounds++) {
       const link = random() < 0.5 ? links.old : links.new
       const before = (await link.counters()).connections.accepted
       const direction = random() < 0.5 ? ('up' as const) : ('down' as const)
@@ -132,8 +137,10 @@ servers('kmig mirror while brokers fail', () => {
       }
       await sleep(300 + random() * 700)
       const again = AbortSignal.timeout(30_000)
-      while (kind === 1 && (await link.counters()).connections.accepted <= before) await sleep(50, again)
+      while (kind === 1 && !ended && (await link.counters()).connections.accepted <= before)
+        await sleep(50, again)
     }
+    expect(rounds, 'fault not injected').toBeGreaterThan(3)
     await faster(world)
     await links.new.shape({ bytesPerSecond: Number.POSITIVE_INFINITY })
     expect(exitOf(await running)).toBe(0)
