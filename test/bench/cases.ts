@@ -23,7 +23,7 @@ export type Case = {
 }
 
 const KB = { partitions: 12, size: 1000, perBatch: 64, codec: 0, limitPerBatch: 64 } as const
-const TINY = { size: 100, perBatch: 1, codec: 0, limitPerBatch: 3000 } as const
+const TINY = { size: 100, perBatch: 1, codec: 0, limitPerBatch: 1 } as const
 
 export const CASES: readonly Case[] = [
   { ...KB, name: '1 KB, 64 KB batches', topic: 'kb', must: { ofLimit: 0.75, ratio: 5, cpu: 7 } },
