@@ -71,10 +71,17 @@ export const suspectCopies = async (
     signal,
   }: Omit<FindOptions, 'source'> & { name: string; state: MirrorState | undefined },
 ): Promise<void> => {
-  const strange = topics.filter(
+  const unknown = topics.filter(
     ({ topic, code, targetId }) => code === 'TARGET_NOT_EMPTY' && targetId && !state?.topic(topic),
   )
-  if (strange.length === 0 || state?.cutover) return
+  if (unknown.length === 0 || state?.cutover) return
+  const there = await target.metadata(
+    unknown.map(({ topic }) => topic),
+    { signal },
+  )
+  const counts = new Map(there.map(({ name: topic, partitions }) => [topic, partitions.length]))
+  // no copy of ours has another number of partitions
+  const strange = unknown.filter(({ topic, partitions }) => counts.get(topic) === partitions.length)
   const others = await othersOf(target, name, { signal })
   if (!others) return
   const asks = strange.flatMap(({ topic, partitions }) =>

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { type Ended, type Options, spawned } from './spawned.ts'
+import { type Options, spawned } from './spawned.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const kmig = (args: string[], options?: Options) => spawned(`${root}bin/kmig.js`, args, options)
@@ -21,11 +21,10 @@ const oldNode = (): string | undefined => {
 const old = oldNode()
 
 describe('the executable', () => {
-  test('shows its help within 300 ms (best of ten: other suites run beside this one)', async () => {
-    const runs: Ended[] = []
-    while (runs.length < 10 && !runs.some(run => run.ms < 300)) runs.push(await kmig(['--help']))
-    expect(runs.every(run => run.code === 0 && run.stdout.includes('USAGE') && run.stderr === '')).toBe(true)
-    expect(Math.min(...runs.map(run => run.ms))).toBeLessThan(300)
+  test('shows its help', async () => {
+    const { code, stdout, stderr } = await kmig(['--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toContain('USAGE')
   })
   test('knows its version', async () => {
     expect((await kmig(['--version'])).stdout).toMatch(new RegExp(`^kmig/${version} `))

@@ -79,7 +79,7 @@ servers('a mirror whose state on the target is gone', () => {
     expect(exitOf(await world.mirror('lost', topics))).toBe(0)
   })
 
-  test('what can’t be told to be an exact copy is refused by name and left as it is: translated, another writer’s, one that the source no longer matches; the rest goes on', async () => {
+  test('what can’t be told to be an exact copy is refused by name and left as it is: translated, another writer’s, one that the source no longer matches, an empty one of another number of partitions; the rest goes on', async () => {
     await world.make('turned', 1)
     await transactions(world, 'turned', { rounds: 6 })
     expect(exitOf(await world.mirror('gone', ['turned'], { offsets: 'translated' }))).toBe(0)
@@ -94,12 +94,14 @@ servers('a mirror whose state on the target is gone', () => {
       stamp: { stamp: { producerId: 4_711n, producerEpoch: 0, baseSequence: 0 } },
     })
     await world.write(world.next, 'shot', [{ value: Buffer.from('foreign') }])
+    await world.make('narrow', 3)
+    await createTopics(world.next, [{ name: 'narrow', partitions: 1, replicationFactor: 1 }])
     const topics = ['turned', 'good', 'shot', 'stranger']
     const before = await world.ends(world.next, topics)
-    const report = await world.mirror('gone', topics)
+    const report = await world.mirror('gone', [...topics, 'narrow'])
     expect(exitOf(report)).toBe(6)
     expect(report.refused.map(({ topic, code }) => [topic, code]).sort()).toEqual(
-      ['shot', 'stranger', 'turned'].map(topic => [topic, 'TARGET_NOT_EMPTY']),
+      ['narrow', 'shot', 'stranger', 'turned'].map(topic => [topic, 'TARGET_NOT_EMPTY']),
     )
     for (const { try: remedies } of report.refused) expect(remedies.join()).toMatch(/delete topic/)
     expect(report.partitions.map(({ topic, stopped }) => [topic, stopped])).toEqual([['good', undefined]])
