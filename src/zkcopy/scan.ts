@@ -17,7 +17,7 @@ export type ScanOptions = {
   skips?: ((path: string) => boolean) | undefined
 }
 /** Groups and lists that are read at a time. */
-const DEPTH = 8
+const DEPTH = 16
 /** Names of children that are held at a time, about; one list may be longer. */
 const HELD_NAMES = 10_000
 const LISTS = 500

@@ -18,7 +18,7 @@ export type WalkOptions = LookOptions & {
   signal: AbortSignal
 }
 /** Groups of places or lists that are read at a time; a group takes two round trips, a list one. */
-const DEPTH = 8
+const DEPTH = 16
 /** Names of children that are held at a time, about; one list may be longer. */
 const HELD_NAMES = 10_000
 const LISTS = 500
