@@ -1,10 +1,10 @@
 import { type During, EXIT, isKmigError, KmigError, messageOf } from '../kit/index.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
-import type { FencePlan } from './fence-port.ts'
 import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
 import {
+  engagedBy,
   type FenceState,
   type FilesPlan,
   isEnd,
@@ -150,10 +150,9 @@ export const putBack = async (
 /** What clients see, or a mirror finds, may have been changed. */
 const TOUCHED: ReadonlySet<StateName> = new Set(['switching', 'files-written', 'opening', 'switched'])
 
-/** Gives the old cluster back to its writers: the seal first, then the fence. */
+/** Gives the old cluster back to its writers. */
 export const release = async (undo: Undo | undefined, ports: Ports): Promise<void> => {
-  const plans = [undo?.seal, undo?.fence?.plan].filter((plan): plan is FencePlan => plan !== undefined)
-  for (const plan of plans) await ports.fences.of(plan).release(plan)
+  for (const plan of engagedBy(undo)) await ports.fences.of(plan).release(plan)
 }
 
 const goOn = (e: unknown): unknown =>

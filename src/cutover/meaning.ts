@@ -1,4 +1,4 @@
-import { classOf, type State } from './states.ts'
+import type { State } from './states.ts'
 
 /** The state of a run for people: what it means, and what can be done. */
 export const meaningOf = (state: State | undefined): string => {
@@ -49,6 +49,3 @@ export const meaningOf = (state: State | undefined): string => {
       return state satisfies never
   }
 }
-
-/** The same by one word. */
-export const classText = (state: State | undefined): string => (state ? classOf(state) : 'FREE')

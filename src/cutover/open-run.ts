@@ -6,15 +6,14 @@ import type { Budget } from './budget.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
 import type { CutoverEvent } from './events.ts'
-import { hookPort } from './hooks.ts'
 import { livePorts } from './live.ts'
 import { lockNamed } from './locks.ts'
 import type { Ports } from './ports.ts'
 import { reversePort } from './reverse-adapter.ts'
-import type { Note } from './run-directory.ts'
 import { findRun, Run, type RunHeader } from './run-directory.ts'
-import { budgetOf, HOOK_TIMEOUT_MS, hookVars } from './run-session.ts'
-import type { FenceState, State } from './states.ts'
+import { runHooks } from './run-hooks.ts'
+import { budgetOf } from './run-session.ts'
+import type { FenceState } from './states.ts'
 import { watchOver } from './watch.ts'
 
 export type OpenRunOptions = {
@@ -37,12 +36,6 @@ export type OpenRun = AsyncDisposable & {
   run: Run
   mirror: Mirror
   ports: Ports
-  log: {
-    readonly id: string
-    readonly last: State | undefined
-    append(state: State, atMs: number): Promise<void>
-    note(note: Note): Promise<void>
-  }
   budget(fence: FenceState): Budget
   stillForMs: number | undefined
 }
@@ -64,7 +57,7 @@ export const openRun = async (
 export const openHeld = async (
   options: OpenRunOptions & During<CutoverEvent> & { held?: AsyncDisposable | undefined },
 ): Promise<OpenRun> => {
-  const { stateDir, access, hooks, hookTimeoutMs = HOOK_TIMEOUT_MS, env = {}, watchdog, signal, on } = options
+  const { stateDir, access, hooks, hookTimeoutMs, env = {}, watchdog, signal, on } = options
   await using opened = new AsyncDisposableStack()
   if (options.held) opened.use(options.held)
   const record = findRun(stateDir, options.run) // as the runner left it
@@ -111,15 +104,9 @@ export const openHeld = async (
     gate: { closed: async () => undefined },
     drift: async () => [],
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
-    hooks: hookPort({
-      ...{ env, signal: life.signal },
+    hooks: runHooks(run, {
       directory: hooks ?? document?.hooksDirectory ?? undefined,
-      timeoutMs: hookTimeoutMs,
-      vars: hookVars({ run: id, subject: header }, directory),
-      ran: async hook => {
-        await run.note({ kind: 'hook', hook })
-        on?.({ kind: 'hook', hook })
-      },
+      ...{ timeoutMs: hookTimeoutMs, env, on, ...during },
     }),
   })
   const all = opened.move()
@@ -127,14 +114,6 @@ export const openHeld = async (
     run,
     mirror,
     ports,
-    log: {
-      id,
-      get last() {
-        return run.last
-      },
-      append: run.append.bind(run),
-      note: run.note.bind(run),
-    },
     budget: document ? budgetOf(document) : budgetOf({ strategy: { maxFenceMs: null, windowMs: null } }),
     stillForMs: options.stillForMs ?? document?.strategy.windowMs ?? undefined,
     [Symbol.asyncDispose]: () => all.disposeAsync(),

@@ -6,7 +6,7 @@ import { driverFor } from './fences.ts'
 import { hookPort } from './hooks.ts'
 import { type OpenRunOptions, sideOf } from './open-run.ts'
 import type { RunRecord } from './run-directory.ts'
-import { HOOK_TIMEOUT_MS, hookVars } from './run-session.ts'
+import { HOOK_TIMEOUT_MS, hookVars } from './run-hooks.ts'
 
 /**
  * Releases fences of a run with as little as that takes: a program of the operator needs no cluster, ACLs and settings

@@ -1,18 +1,8 @@
-import type { ClusterAddress } from '../kafka/index.ts'
 import { partitionOf } from '../kafka/index.ts'
-import { type During, messageOf, Offset } from '../kit/index.ts'
-import { type Drained, type MirrorEvent, ReverseMirror } from '../mirror/index.ts'
+import { messageOf, Offset } from '../kit/index.ts'
+import { backOf, type Drained, ReverseMirror, type ReverseOptions } from '../mirror/index.ts'
+import { stateTopicOf } from '../offsets/index.ts'
 import type { CutPoints, ReversePort } from './reverse-port.ts'
-
-export type ReverseOptions = During<MirrorEvent> & {
-  /** The new cluster, and the old one. */
-  from: ClusterAddress
-  to: ClusterAddress
-  name: string
-  run: string
-  stateDir: string
-  groups?: readonly string[] | undefined
-}
 
 /** The copy back of the mirror's room, opened when it is first needed. */
 export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposable => {
@@ -42,7 +32,7 @@ export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposa
       const { producerId, stranded } = await arm(cut)
       return {
         producerId: String(producerId),
-        stateTopic: `__kmig.${options.name}.back`,
+        stateTopic: stateTopicOf(backOf(options.name)),
         stranded: stranded.map(({ where, from, to }) => ({
           ...partitionOf(where),
           ...{ from: String(from), to: String(to) },

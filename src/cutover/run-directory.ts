@@ -154,6 +154,9 @@ export class Run implements AsyncDisposable {
     return new Run(record.header, record.directory, await Journal.open<Line>(journalOf(record.directory)))
   }
 
+  get id(): string {
+    return this.header.id
+  }
   get states(): StateLine[] {
     return this.#journal.entries.filter(line => line.kind === 'state')
   }
@@ -165,7 +168,7 @@ export class Run implements AsyncDisposable {
   }
   get record(): RunRecord {
     const { header, directory, states, last, notes } = this
-    return { id: header.id, header, directory, states, last, notes, hash: this.#journal.head }
+    return { id: this.id, header, directory, states, last, notes, hash: this.#journal.head }
   }
 
   async append(state: State, atMs: number): Promise<void> {

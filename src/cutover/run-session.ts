@@ -11,14 +11,14 @@ import type { Cutover, ExecuteHow } from './cutover.ts'
 import { readDocument } from './document.ts'
 import type { CutoverEvent } from './events.ts'
 import { execute, settle } from './execute.ts'
-import { hookPort } from './hooks.ts'
 import { livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { GatePort, Ports } from './ports.ts'
 import { type CutoverReport, makeReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
-import { Run, type RunRecord, type RunSubject } from './run-directory.ts'
+import { Run, type RunRecord } from './run-directory.ts'
+import { runHooks } from './run-hooks.ts'
 import { soak } from './soak.ts'
 import { classOf, type FenceState, isSwitched } from './states.ts'
 import { watchOver } from './watch.ts'
@@ -35,7 +35,6 @@ export type SessionOptions = {
 }
 
 const UNKNOWN_WINDOW_MS = 10_000
-export const HOOK_TIMEOUT_MS = 30_000
 
 /** Runs a plan up to the switch, or goes on with a run; with `soak` it stays until it is told to go. */
 export const runSession = async (options: SessionOptions): Promise<CutoverReport> => {
@@ -107,16 +106,7 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   const report = await reportOf(cutover, run, { already: over === true })
   if (!how.soak || run.last?.at === 'complete') return report
   const quietForMs = document.strategy.windowMs ?? UNKNOWN_WINDOW_MS
-  const note = run.note.bind(run)
-  const log = {
-    id: run.header.id,
-    note,
-    append: run.append.bind(run),
-    get last() {
-      return run.last
-    },
-  }
-  await soak({ run: log, ports, quietForMs, signal: AbortSignal.any([signal, yielded.signal]), on })
+  await soak({ run, ports, quietForMs, signal: AbortSignal.any([signal, yielded.signal]), on })
   await ports.reverse?.stop()
   return await reportOf(cutover, run, { already: true })
 }
@@ -168,7 +158,7 @@ const sessionPorts = ({
   stack: AsyncDisposableStack
 }): Ports => {
   const { options, mirror, life } = cutover
-  const { groups, discovery, on, hooks, hookTimeoutMs = HOOK_TIMEOUT_MS, env = {}, watchdog } = options
+  const { groups, discovery, on, hooks, hookTimeoutMs, env = {}, watchdog } = options
   const { driver, seal, wayBack, check } = document.strategy
   const { from, to, stateDir } = options
   const wheres = (): Where[] =>
@@ -197,33 +187,9 @@ const sessionPorts = ({
     accepted: document.accepted,
     drift: fenced => cutover.drift(document, fenced),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
-    hooks: hookPort({
-      ...{ env, signal },
-      directory: hooks,
-      timeoutMs: hookTimeoutMs,
-      vars: hookVars(document, run.directory),
-      ran: async hook => {
-        await run.note({ kind: 'hook', hook })
-        on?.({ kind: 'hook', hook })
-      },
-    }),
+    hooks: runHooks(run, { directory: hooks, timeoutMs: hookTimeoutMs, env, signal, on }),
   })
 }
-
-/** What hooks are told by their environment. */
-export const hookVars = (
-  { run, subject: { from, to, discovery, mirror } }: { run: string; subject: RunSubject },
-  directory: string,
-): Record<string, string> => ({
-  KMIG_RUN: run,
-  KMIG_RUN_DIR: directory,
-  KMIG_DISCOVERY: discovery,
-  KMIG_MIRROR: mirror,
-  KMIG_OLD: from.name,
-  KMIG_OLD_BOOTSTRAP: from.bootstrap.join(','),
-  KMIG_NEW: to.name,
-  KMIG_NEW_BOOTSTRAP: to.bootstrap.join(','),
-})
 
 const reportOf = async (
   { mirror, options, life }: Cutover,

@@ -138,6 +138,10 @@ export const undoOf = (state: State): Undo => ({
   armed: 'reverse' in state && state.reverse !== undefined,
 })
 
+/** What is to be released, in this order: the seal first, then the fence. */
+export const engagedBy = (undo: Undo | undefined): FencePlan[] =>
+  [undo?.seal, undo?.fence?.plan].filter(plan => plan !== undefined)
+
 export const cutOf = (ends: ReadonlyMap<string, bigint>): Cut =>
   Object.fromEntries([...ends].map(([where, end]) => [where, String(end)]))
 

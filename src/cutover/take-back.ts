@@ -35,8 +35,8 @@ export const takeBack = async (options: TakeBackOptions): Promise<RollbackReport
   const { git, lossy, signal, on } = options
   if (git) await refuseGit(findRun(options.stateDir, options.run).header.discovery, [])
   await using opened = await openRun('rollback', options)
-  const { run, log, ports, budget, stillForMs } = opened
-  const done = await rollBack({ run: log, ports, budget, stillForMs, lossy, signal, on })
+  const { run, ports, budget, stillForMs } = opened
+  const done = await rollBack({ run, ports, budget, stillForMs, lossy, signal, on })
   const { from, to, discovery, id } = run.header
   // Again at each later start, so that a kill in between is made good.
   const commit = git

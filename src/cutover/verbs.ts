@@ -8,7 +8,7 @@ import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
 import { certifyAfter } from './run-session.ts'
 import { complete } from './soak.ts'
-import { classOf, isEnd, isSwitched, type RollbackClass, type State, undoOf } from './states.ts'
+import { classOf, engagedBy, isEnd, isSwitched, type RollbackClass, type State, undoOf } from './states.ts'
 import { endAs } from './watchdog.ts'
 
 /** What an order did. `by`: whether a runner took it, or the journal of one that is dead. */
@@ -87,9 +87,7 @@ export const abortRun = async (options: OpenRunOptions & During): Promise<VerbRe
   if (state && (isEnd(state) || isSwitched(state) || LATE.has(state.at) || state.at === 'aborting'))
     throw wrong({ id, last: state }, 'abort')
   // needs no cluster but for a fence that is one's own: a run can be ended while they are away
-  const undo = state && undoOf(state)
-  const plans = [undo?.seal, undo?.fence?.plan].filter(plan => plan !== undefined)
-  await releaseAlone(plans, record, options)
+  await releaseAlone(engagedBy(state && undoOf(state)), record, options)
   return reportOf({ id, last: await endAs(record, 'kmig cutover abort ended it') }, 'journal')
 }
 
@@ -100,8 +98,8 @@ export const completeRun = async (options: OpenRunOptions & During<CutoverEvent>
   if (!ready && before.last?.at !== 'completing' && before.last?.at !== 'complete')
     throw wrong(before, 'complete')
   await using opened = await openRun('complete', { ...options, run: before.id })
-  const last: State | undefined = await complete({ run: opened.log, ports: opened.ports, on: options.on })
-  if (!last) throw wrong({ id: before.id, last: opened.log.last }, 'complete')
+  const last: State | undefined = await complete({ run: opened.run, ports: opened.ports, on: options.on })
+  if (!last) throw wrong({ id: before.id, last: opened.run.last }, 'complete')
   await certifyAfter(opened.run, opened.mirror, undefined, options)
   return reportOf({ id: before.id, last }, 'journal')
 }

@@ -6,7 +6,7 @@ import { lockNamed } from './locks.ts'
 import type { OpenRunOptions } from './open-run.ts'
 import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
-import { isBack, type State, undoOf } from './states.ts'
+import { engagedBy, isBack, type State, undoOf } from './states.ts'
 
 export type WatchdogOptions = OpenRunOptions &
   During & {
@@ -51,8 +51,8 @@ export const watchdog = async (options: WatchdogOptions): Promise<Watched> => {
 /** What may still be engaged, and is to be released by whoever finds its runner dead. */
 const standing = (last: State | undefined, sinceMs: number): FencePlan[] => {
   if (!last || AFTER.has(last.at)) return []
-  const { fence, seal } = isBack(last) ? { fence: last.fence, seal: undefined } : undoOf(last)
-  return fence?.sinceMs === sinceMs ? [...(seal ? [seal] : []), fence.plan] : []
+  const undo = isBack(last) ? { fence: last.fence, armed: true } : undoOf(last)
+  return undo.fence?.sinceMs === sinceMs ? engagedBy(undo) : []
 }
 
 const AFTER: ReadonlySet<State['at']> = new Set([

@@ -47,15 +47,18 @@ export {
 } from './groups.ts'
 export * from './kafka-js.ts'
 export { Lease, type Moment, moment } from './lease.ts'
-export { listOpenTransactions, type OpenTransactionState } from './list-transactions.ts'
+export {
+  listOpenTransactions,
+  listTransactionalIds,
+  type OpenTransactionState,
+  type TransactionalId,
+} from './list-transactions.ts'
 export { type Member, Membership, type MembershipOptions, type Tenure } from './membership.ts'
 export * from './messages/index.ts'
 export {
   listClientMetrics,
   listGroupSettings,
-  listTransactionalIds,
   type ResourceSettings,
-  type TransactionalId,
 } from './more-resources.ts'
 export { describeProducers, type ProducerState } from './producers.ts'
 export { listQuotas, type Quota, type QuotaEntity, quotaKey, setQuotas } from './quotas.ts'

@@ -14,6 +14,27 @@ export type OpenTransactionState = {
   partitions: { topic: string; partition: number }[] | undefined
 }
 
+export type TransactionalId = { transactionalId: string; producerId: bigint; state: string }
+type Listed = { nodeId: number; transactions: readonly TransactionalId[] }
+
+/** What each coordinator knows. */
+const listed = async (cluster: Cluster, options: AskOptions): Promise<Listed[]> => {
+  await cluster.metadata([], options)
+  const answers = [...cluster.brokers.keys()].map(async nodeId => {
+    const request = { states: [], producerIds: [] }
+    const { errorCode, transactions } = await cluster.broker(nodeId, ListTransactions, request, options)
+    if (errorCode !== 0) throw brokerError(errorCode, `transactions of broker ${nodeId}`)
+    return { nodeId, transactions }
+  })
+  return await Promise.all(answers)
+}
+
+/** Every transactional id that the coordinators know, with the state of its last transaction. Throws UNSUPPORTED before 3.0. */
+export const listTransactionalIds = async (
+  cluster: Cluster,
+  options: AskOptions = {},
+): Promise<TransactionalId[]> => (await listed(cluster, options)).flatMap(({ transactions }) => transactions)
+
 /** States in which nothing can be appended any more without a new beginning. Source: TransactionState. */
 const ENDED: ReadonlySet<string> = new Set(['Empty', 'CompleteCommit', 'CompleteAbort', 'Dead'])
 
@@ -25,11 +46,8 @@ export const listOpenTransactions = async (
   cluster: Cluster,
   options: AskOptions = {},
 ): Promise<OpenTransactionState[]> => {
-  await cluster.metadata([], options)
-  const answers = [...cluster.brokers.keys()].map(async nodeId => {
-    const listed = await cluster.broker(nodeId, ListTransactions, { states: [], producerIds: [] }, options)
-    if (listed.errorCode !== 0) throw brokerError(listed.errorCode, `transactions of broker ${nodeId}`)
-    const open = listed.transactions.filter(({ state }) => !ENDED.has(state))
+  const answers = (await listed(cluster, options)).map(async ({ nodeId, transactions }) => {
+    const open = transactions.filter(({ state }) => !ENDED.has(state))
     return open.length === 0 ? [] : await described(cluster, nodeId, open, options)
   })
   return (await Promise.all(answers)).flat()
@@ -39,7 +57,7 @@ export const listOpenTransactions = async (
 const described = async (
   cluster: Cluster,
   nodeId: number,
-  open: readonly { transactionalId: string; producerId: bigint; state: string }[],
+  open: readonly TransactionalId[],
   options: AskOptions,
 ): Promise<OpenTransactionState[]> => {
   const request = { transactionalIds: open.map(({ transactionalId }) => transactionalId) }

@@ -3,7 +3,7 @@ import type { AskOptions, Cluster } from './cluster.ts'
 import { type ConfigEntry, describeConfigs } from './configs.ts'
 import { brokerError } from './errors.ts'
 import { listGroups } from './groups.ts'
-import { ListClientMetricsResources, ListTransactions } from './messages/index.ts'
+import { ListClientMetricsResources } from './messages/index.ts'
 
 export type ResourceSettings = { name: string; entries: readonly ConfigEntry[] }
 
@@ -44,20 +44,4 @@ export const listGroupSettings = async (
       if (entries.some(({ source }) => source === 'dynamic-group')) found.push({ name, entries })
   }
   return found
-}
-
-export type TransactionalId = { transactionalId: string; producerId: bigint; state: string }
-
-/** Every transactional id that the coordinators know, with the state of its last transaction. Throws UNSUPPORTED before 3.0. */
-export const listTransactionalIds = async (
-  cluster: Cluster,
-  options: AskOptions = {},
-): Promise<TransactionalId[]> => {
-  await cluster.metadata([], options)
-  const answers = [...cluster.brokers.keys()].map(async nodeId => {
-    const listed = await cluster.broker(nodeId, ListTransactions, { states: [], producerIds: [] }, options)
-    if (listed.errorCode !== 0) throw brokerError(listed.errorCode, `transactions of broker ${nodeId}`)
-    return listed.transactions
-  })
-  return (await Promise.all(answers)).flat()
 }

@@ -129,9 +129,18 @@ export const identityOf = async ({
     throw new KmigError('PREFLIGHT', what, { try: ['give this mirror another --name'] })
   }
   if (known) return known
-  const newId = () => newProducerId(target, { signal })
-  const [data, control] = [await newId(), await newId()]
-  const identity: Identity = {
+  const identity = await newIdentity({ source, target }, { signal })
+  await state.setIdentity(identity, { signal })
+  return identity
+}
+
+/** Who writes to the target from now on: producer ids that nobody has used. */
+export const newIdentity = async (
+  { source, target }: { source: Cluster; target: Cluster },
+  during: During,
+): Promise<Identity> => {
+  const [data, control] = [await newProducerId(target, during), await newProducerId(target, during)]
+  return {
     schema: 1,
     sourceClusterId: source.clusterId,
     targetClusterId: target.clusterId,
@@ -142,8 +151,6 @@ export const identityOf = async ({
     formerControlIds: [],
     formerDataIds: [],
   }
-  await state.setIdentity(identity, { signal })
-  return identity
 }
 
 /** Settings at work at a time. */

@@ -11,7 +11,7 @@ import { chooser, type During, KmigError, Offset } from '../kit/index.ts'
 import { StateTopic, unmovable } from '../offsets/index.ts'
 import { LIMIT } from './follow-configs.ts'
 import { logEndsOf } from './log-ends.ts'
-import { newProducerId } from './prepare.ts'
+import { newIdentity } from './prepare.ts'
 import { headersIn } from './read-back.ts'
 import type { Cut, CutPoint, CutPoints, Stranded } from './reverse-shape.ts'
 import type { ReverseState } from './reverse-state.ts'
@@ -79,21 +79,7 @@ export const arm = async (o: ArmOptions, cut: Cut): Promise<boolean> => {
     }
   }
   await state.disarm({ signal })
-  const [data, control] = [await newProducerId(target, { signal }), await newProducerId(target, { signal })]
-  await state.mirror.setIdentity(
-    {
-      schema: 1,
-      sourceClusterId: source.clusterId,
-      targetClusterId: target.clusterId,
-      producerId: data.producerId,
-      producerEpoch: data.producerEpoch,
-      controlProducerId: control.producerId,
-      controlProducerEpoch: 0,
-      formerControlIds: [],
-      formerDataIds: [],
-    },
-    { signal },
-  )
+  await state.mirror.setIdentity(await newIdentity({ source, target }, { signal }), { signal })
   await state.mirror.setGrounds(grounds, { signal })
   await state.mirror.setTopics(topics, { signal })
   for (const [where, found] of Map.groupBy(stranded, each => each.where))

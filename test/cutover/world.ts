@@ -8,10 +8,10 @@ import type { ReversePort } from '../../src/cutover/reverse-port.ts'
 import { type RolledBack, rollBack } from '../../src/cutover/rollback.ts'
 import { complete } from '../../src/cutover/soak.ts'
 import type { State } from '../../src/cutover/states.ts'
-import { proofByEnds } from '../../src/cutover/still.ts'
 import { planEdits, readDirectory, yamlDirectory } from '../../src/discovery/index.ts'
 import { KmigError, Offset } from '../../src/kit/index.ts'
 import { NEW, OLD } from '../discovery/cases.ts'
+import { proofByEnds } from './proof-by-ends.ts'
 
 /** Thrown by everything once the process of the story is dead. */
 export class Dead extends Error {}

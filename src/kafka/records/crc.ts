@@ -25,10 +25,11 @@ for (let i = 0; i < TABLE.length; i++) {
 /** Below this a call into native code costs more than the work (measured: 0.5 us a call). */
 const NATIVE_FROM = 1024
 
-/** CRC-32C of a whole batch, from its attributes to its end. `view`: of the same bytes, where many batches are asked for. */
-export const crcOf = (bytes: Buffer, at = 0, view = viewOf(bytes)): number => {
+/** CRC-32C of a whole batch, from its attributes to its end. `known`: a view of the same bytes, where many batches are asked for. */
+export const crcOf = (bytes: Buffer, at = 0, known?: DataView): number => {
   const end = at + sizeOfBatch(bytes, at)
   if (end - at >= NATIVE_FROM) return crc32c(bytes.subarray(at + AT.attributes, end))
+  const view = known ?? viewOf(bytes)
   let rest = -1
   let i = at + AT.attributes
   for (; i + 8 <= end; i += 8) {

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { hookDriver } from '../../../src/cutover/driver-hook.ts'
 import type { Ends, HookName, Ports } from '../../../src/cutover/ports.ts'
 import type { State } from '../../../src/cutover/states.ts'
-import { proofByEnds } from '../../../src/cutover/still.ts'
 import { KmigError, Offset } from '../../../src/kit/index.ts'
+import { proofByEnds } from '../proof-by-ends.ts'
 
 export type Side = 'old' | 'new'
 
