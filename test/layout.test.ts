@@ -91,6 +91,12 @@ describe('the arrows between rooms', () => {
   })
 })
 
+test('every library that comes with kmig is used', () => {
+  const { dependencies, oclif } = JSON.parse(text('package.json'))
+  const used = new Set([...oclif.plugins, ...files.flatMap(imports)])
+  expect(Object.keys(dependencies).filter(name => !used.has(name))).toEqual([])
+})
+
 describe('the budgets of lines', () => {
   const budget = (name: string, chosen: string[], { median, p95, max }: (typeof PAGE)['source']) =>
     test(`${name}: median <= ${median}, 95 % <= ${p95}, all <= ${max}`, () => {

@@ -35,6 +35,8 @@ directory, and leave nothing. Needs Java 17, and Maven for the first time.`
     })(),
   }
 
+  protected override readonly makesConfig = true
+
   async run(): Promise<UpReport> {
     const { flags } = await this.parse(SandboxUp)
     const options = {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { Command, type Interfaces } from '@oclif/core'
 import {
   type ClusterConfig,
@@ -7,7 +8,7 @@ import {
   stateDirectory,
   zookeeperWarnings,
 } from '../config/index.ts'
-import { bug, type During } from '../kit/index.ts'
+import { bug, type During, KmigError } from '../kit/index.ts'
 import { confirm, type Question } from './confirm.ts'
 import { causesText, type Failure, failureOf, failureText, isQuietExit } from './failure.ts'
 import { globalFlags } from './flags.ts'
@@ -36,6 +37,8 @@ export abstract class BaseCommand extends Command {
     if (!this.#flags.quiet) process.stderr.write(`${text}\n`)
   })
   #flags: Partial<GlobalFlags> = {}
+  /** Whether `--config` names a file that is made. */
+  protected readonly makesConfig: boolean = false
 
   /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   get signal(): AbortSignal {
@@ -106,6 +109,11 @@ export abstract class BaseCommand extends Command {
   >(options?: Interfaces.Input<F, B, A>, argv?: string[]): Promise<Interfaces.ParserOutput<F, B, A>> {
     const parsed = await super.parse<F, B, A>(options, argv)
     this.#flags = parsed.flags as Partial<GlobalFlags>
+    const { config } = this.#flags
+    if (config !== undefined && !this.makesConfig && !existsSync(config))
+      throw new KmigError('USAGE', `--config ${config}: there is no such file`, {
+        try: ['name a file that exists, or leave --config out'],
+      })
     return parsed
   }
 

@@ -150,3 +150,20 @@ test('the clusters come from --config, KMIG_CONFIG or the working directory', as
     message: `there is no cluster 'odl' in ${config}; it has old`,
   })
 })
+
+test('a --config that does not exist is a usage error, also where clusters are given by address', async () => {
+  const config = join(temporary(), 'kmgi.yaml')
+  const { code, stdout } = await probe([
+    '--resolve',
+    '--from',
+    '127.205.0.1:9092',
+    '--config',
+    config,
+    '--json',
+  ])
+  expect(code).toBe(2)
+  expect(jsonOf(stdout).error).toMatchObject({
+    code: 'USAGE',
+    message: `--config ${config}: there is no such file`,
+  })
+})
