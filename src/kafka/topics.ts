@@ -134,7 +134,12 @@ export const createTopics = async (
   return made
 }
 
-/** What the cluster would refuse to create, each with the error; makes nothing. What may pass is no refusal. */
+const NO_REFUSAL: readonly number[] = [ERROR.NONE, ERROR.TOPIC_ALREADY_EXISTS]
+
+/**
+ * What the cluster would refuse to create, each with the error; makes nothing. What may pass is no refusal, nor is that a
+ * topic is there by now: somebody made it after the caller looked.
+ */
 export const tryTopics = async (
   cluster: Cluster,
   topics: readonly NewTopic[],
@@ -145,7 +150,7 @@ export const tryTopics = async (
     const request = { topics: share.map(creation), timeoutMs: BROKER_MS, validateOnly: true }
     for (const { name, errorCode, errorMessage } of (await cluster.controller(CreateTopics, request, options))
       .topics)
-      if (errorCode !== ERROR.NONE && !isRetriable(errorCode))
+      if (!NO_REFUSAL.includes(errorCode) && !isRetriable(errorCode))
         found.set(name, failure(CREATION, name, errorCode, errorMessage))
   }
   return found

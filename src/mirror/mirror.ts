@@ -30,7 +30,7 @@ import { claimOf, Sharing, takeShare } from './sharing.ts'
 import { type CutoverState, MirrorState, type TopicState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
 import { isAnew } from './verdict.ts'
-import { asShared, isOutdated, partsReady, type Work, workToShare } from './work.ts'
+import { asShared, isOutdated, partsReady, uncopied, type Work, workToShare } from './work.ts'
 
 const PROGRESS_MS = 250
 /** How often group offsets are copied, and ACLs and quotas. */
@@ -62,6 +62,8 @@ export class Mirror implements AsyncDisposable {
   #share: Share | undefined
   #work: Work[] | undefined
   #sharing: Sharing | undefined
+  /** Partitions for the sake of which all were shared out anew. */
+  readonly #missed = new Set<string>()
   readonly #lanes: Lane[] = []
   readonly #known = new Known()
   #groups: GroupReport = { rows: [], refused: [], excluded: [] }
@@ -248,6 +250,20 @@ export class Mirror implements AsyncDisposable {
     }
   }
 
+  /** What fell between two sharings is shared out again; once, as a partition that can't be given must not end all leases. */
+  #missNobody(found: readonly string[], ownership: Ownership): void {
+    const state = this.#state
+    if (!state || !ownership.holds) return
+    const given = new Set([...(this.#work ?? []), ...this.#lanes].map(({ where }) => where))
+    const refused = this.#plan.topics
+      .filter(({ action }) => action === 'refuse')
+      .concat(this.#follower?.shut ?? [])
+    const missed = uncopied(found, { state, refused: refused.map(({ topic }) => topic), given })
+    const fresh = missed.filter(where => !this.#missed.has(where))
+    for (const where of fresh) this.#missed.add(where)
+    if (fresh.length > 0) ownership.shareAnew(`nobody was given ${fresh.join(', ')}`)
+  }
+
   #newEngine(ownership: Ownership): Engine {
     const ours = (): MirrorState | undefined => {
       ownership.check()
@@ -272,6 +288,10 @@ export class Mirror implements AsyncDisposable {
       persistGap: async ({ where }, gap, during) => await ours()?.addGap(where, gap, { signal: during }),
       follow: async (found, { configs }) => {
         if (!this.#share?.leads) return
+        this.#missNobody(
+          found.map(({ name }) => name),
+          ownership,
+        )
         await this.#follower?.topics(found)
         if (!configs) return
         await this.#follower?.configs(found.map(({ name }) => name))

@@ -83,3 +83,22 @@ export const asShared = (topics: readonly TopicPlan[], work: readonly Work[]): T
     return { ...plan, partitions, action: plan.action === 'grow' && !grows ? 'resume' : plan.action }
   })
 }
+
+/**
+ * What is ready to be copied and nobody was given: partitions of `found`, the source's topics that are to be mirrored, but
+ * of those that are refused. Whoever appears while partitions are shared out can fall between two sharings.
+ */
+export const uncopied = (
+  found: readonly string[],
+  {
+    state,
+    refused,
+    given,
+  }: { state: Pick<MirrorState, 'topic'>; refused: readonly string[]; given: ReadonlySet<string> },
+): string[] =>
+  found
+    .filter(name => !refused.includes(name))
+    .flatMap(name =>
+      [...(state.topic(name)?.starts.keys() ?? [])].map(partition => partitionKey(name, partition)),
+    )
+    .filter(where => !given.has(where))

@@ -23,6 +23,7 @@ import {
   listGroups,
   Produce,
   recordsOf,
+  tryTopics,
 } from '../../src/kafka/index.ts'
 import { parseBootstrap } from '../../src/kit/index.ts'
 import { type Pair, pair, servers } from '../sandbox-helper.ts'
@@ -53,6 +54,7 @@ servers('a real cluster', () => {
         const [made] = await createTopics(cluster, [spec])
         expect(made).toMatchObject({ name: 'life', error: 0, topicId: expect.stringMatching(/^[\w-]{22}$/) })
         await expect(createTopics(cluster, [spec])).rejects.toEqual(code('BROKER', /TOPIC_ALREADY_EXISTS/))
+        expect(await tryTopics(cluster, [spec])).toEqual(new Map()) // somebody else made it: nothing to refuse
         const odd = { name: 'odd', partitions: 1, replicationFactor: 1, configs: { 'no.such': '1' } }
         await expect(createTopics(cluster, [odd])).rejects.toEqual(
           code('BROKER', /'odd': INVALID_CONFIG.*no\.such/),

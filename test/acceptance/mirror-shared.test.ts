@@ -14,8 +14,13 @@ const process = (world: MirrorWorld, name: string, topic: string, ...more: strin
   return world.command(name, [topic], '--state-dir', stateDir, ...more)
 }
 const says = async (command: Command, what: RegExp, times = 1): Promise<void> => {
-  const signal = AbortSignal.timeout(60_000)
-  while ((command.stderr.match(new RegExp(what, 'g')) ?? []).length < times) await sleep(30, signal)
+  let ended = false
+  void command.ended.then(() => {
+    ended = true
+  })
+  const said = () => (command.stderr.match(new RegExp(what, 'g')) ?? []).length >= times
+  while (!said() && !ended) await sleep(30)
+  if (!said()) throw new Error(`a process ended before it said ${what}`)
 }
 const SHARES = /copies \d+ partitions? of the mirror/
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TopicPlan } from '../../src/mirror/plan.ts'
-import { asShared, isOutdated } from '../../src/mirror/work.ts'
+import { asShared, isOutdated, uncopied } from '../../src/mirror/work.ts'
 
 const plan = (topic: string, action: TopicPlan['action'], copied: readonly (bigint | undefined)[]) =>
   ({
@@ -24,6 +24,15 @@ test('what appeared after the work was shared out is left to be followed', () =>
     ['grown', 'resume', 1],
     ['bad', 'refuse', 1],
   ])
+})
+
+test('partitions that are ready and that nobody was given are found, but for topics that are refused', () => {
+  const state = {
+    topic: (name: string) => (name === 'unknown' ? undefined : ({ starts: [0n, 0n] } as never)),
+  }
+  const given = new Set(['a-0', 'a-1', 'b-0'])
+  const how = { state, refused: ['c'], given }
+  expect(uncopied(['a', 'b', 'c', 'unknown'], how)).toEqual(['b-1'])
 })
 
 test('growth that was shared out is made', () => {
