@@ -20,7 +20,7 @@ import { reversePort } from './reverse-adapter.ts'
 import { Run, type RunRecord } from './run-directory.ts'
 import { runHooks } from './run-hooks.ts'
 import { soak } from './soak.ts'
-import { classOf, type FenceState, isSwitched } from './states.ts'
+import { classOf, type FenceState, isSwitched, type State } from './states.ts'
 import { watchOver } from './watch.ts'
 
 export type SessionOptions = {
@@ -65,17 +65,13 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   await using control = await serveControl(run.directory, {
     status: live,
     go: async () => {
-      await run.note({ kind: 'gate', closed: false, atMs: Date.now() })
+      await gate.open()
       return await live()
     },
     pause: async () => {
       free('pause')
-      if (run.last && 'fence' in run.last && run.last.fence)
-        throw new KmigError(
-          'WRONG_STATE',
-          `the run is ${run.last.at}: nobody may wait behind a fence; kmig cutover abort ends it`,
-        )
-      await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
+      refuseBehindFence(run.last)
+      await gate.close()
       return await live()
     },
     abort: async () => {
@@ -121,14 +117,43 @@ const noPlan = (found: RunRecord | undefined): KmigError =>
     try: ['restore the run directory from a backup', `or end the run: kmig cutover abort --run ${found?.id}`],
   })
 
-const gateOf = ({ options }: Cutover, run: Run): GatePort => ({
-  closed: async () => {
-    const { postponeFile } = options
-    if (postponeFile !== undefined && existsSync(postponeFile)) return `${postponeFile} exists`
-    const last = run.notes.findLast(note => note.kind === 'gate')
-    return last?.closed ? 'kmig cutover go opens it' : undefined
-  },
-})
+const refuseBehindFence = (state: State | undefined): void => {
+  if (state && 'fence' in state && state.fence)
+    throw new KmigError(
+      'WRONG_STATE',
+      `the run is ${state.at}: nobody may wait behind a fence; kmig cutover abort ends it`,
+    )
+}
+
+type Gate = GatePort & { open(): Promise<void>; close(): Promise<void> }
+
+const gateOf = ({ options }: Cutover, run: Run): Gate => {
+  let closing = false
+  const note = (closed: boolean) => run.note({ kind: 'gate', closed, atMs: Date.now() })
+  const open = async () => {
+    closing = false
+    await note(false)
+  }
+  return {
+    closed: async () => {
+      const { postponeFile } = options
+      if (postponeFile !== undefined && existsSync(postponeFile)) return `${postponeFile} exists`
+      const last = run.notes.findLast(each => each.kind === 'gate')
+      return closing || last?.closed ? 'kmig cutover go opens it' : undefined
+    },
+    open,
+    close: async () => {
+      closing = true // holds at once, before it is on disk
+      await note(true)
+      try {
+        refuseBehindFence(run.last) // a fence that was under way is journaled before this note
+      } catch (e) {
+        await open()
+        throw e
+      }
+    },
+  }
+}
 
 /** Unlimited where kmig can't release: the operator has stopped the writers, and starts them again. */
 export const budgetOf =

@@ -34,6 +34,9 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
       if (now.fence) return { at: 'fencing', plan: now.plan, fence: now.fence }
       await ports.hooks.run('pre-fence', { state: now.at, side: 'old' })
       const fence = await ports.fences.old.plan()
+      // whoever closed it meanwhile is kept to: behind the fence nobody may wait
+      if ((await ports.gate.closed()) !== undefined)
+        return { ...now, at: ports.check ? 'verified' : 'caught-up' }
       return { at: 'fencing', plan: now.plan, fence: { plan: fence, sinceMs: ports.clock.wall() } }
     }
     case 'fencing':

@@ -17,6 +17,7 @@ const GENESIS = '0'.repeat(64)
 export class Journal<T> implements AsyncDisposable {
   #handle: FileHandle
   #last: string
+  #writing: Promise<void> = Promise.resolve()
   readonly entries: T[]
   private constructor(handle: FileHandle, last: string, entries: T[]) {
     this.#handle = handle
@@ -33,7 +34,14 @@ export class Journal<T> implements AsyncDisposable {
     return new Journal(handle, last, entries)
   }
 
-  async append(entry: T): Promise<void> {
+  /** Lines of several callers follow each other in the order of the calls. */
+  append(entry: T): Promise<void> {
+    const written = this.#writing.then(() => this.#write(entry))
+    this.#writing = written.catch(() => {}) // who asked for it is told
+    return written
+  }
+
+  async #write(entry: T): Promise<void> {
     const line = JSON.stringify({ at: new Date().toISOString(), prev: this.#last, entry } satisfies Line)
     const { size } = await this.#handle.stat()
     await this.#handle.write(`${line}\n`, size)
@@ -48,6 +56,7 @@ export class Journal<T> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing
     await this.#handle.close()
   }
 }

@@ -88,6 +88,8 @@ servers('a cutover with hooks', () => {
       `echo "$KMIG_SIDE $KMIG_OLD_BOOTSTRAP" >> ${home}/told`,
       'echo writers-left=0',
     )
+    for (const name of ['pre-fence', 'pre-switch'])
+      hook(name, `touch ${home}/in-${name}`, `while [ -e ${home}/hold-${name} ]; do sleep 0.02; done`)
     hook('unfence', `rm -f ${stop()}`)
     hook('reload-clients', `rm -f ${stop()}`)
     await createTopics(old, [{ name: TOPIC, partitions: PARTITIONS, replicationFactor: 1, configs: {} }])
@@ -139,16 +141,41 @@ servers('a cutover with hooks', () => {
     expect(stderr).toContain('standard.yaml changed since the plan was shown')
     expect(existsSync(join(home, 'told'))).toBe(false)
     writeFileSync(files(), before)
-  }, 60_000)
+  }, 120_000)
 
-  test('a run that is postponed waits at the gate, and abort ends it: exit 9, nobody was kept off', async () => {
-    const first = runner('--postpone')
-    await until('the gate', () => first.said().includes('waits before the fence'))
+  test('pause closes the gate of a run up to its fence, and go opens it; behind the fence pause is refused (exit 4), and abort ends it: exit 9, the writer goes on', async () => {
+    const before = text()
+    const hold = (name: string) => writeFileSync(join(home, `hold-${name}`), '')
+    const goOn = (name: string) => rmSync(join(home, `hold-${name}`))
+    for (const name of ['pre-fence', 'pre-switch']) hold(name)
+    const run = runner()
+    await until('the last step before the fence', () => existsSync(join(home, 'in-pre-fence')))
+    const early = await status()
+    expect([early.state, early.held]).toEqual(['armed', undefined])
+    const pause = await kmig('cutover', 'pause', '--json')
+    expect(pause).toMatchObject({ code: 0 })
+    expect(JSON.parse(pause.stdout)).toMatchObject({ state: 'armed', by: 'runner' })
+    goOn('pre-fence')
+    await until('the gate', () => run.said().includes('waits before the fence'))
     expect(await status()).toMatchObject({ state: 'caught-up', class: 'FREE', held: expect.any(String) })
-    expect((await kmig('cutover', 'abort')).code).toBe(9)
-    expect(await first.ended).toBe(9)
     expect(existsSync(join(home, 'told'))).toBe(false)
-  }, 60_000)
+    expect((await kmig('cutover', 'go')).code).toBe(0)
+    await until('the last step before the switch', () => existsSync(join(home, 'in-pre-switch')))
+    const late = await kmig('cutover', 'pause')
+    expect(late).toMatchObject({ code: 4, stderr: expect.stringContaining('WRONG_STATE') })
+    expect(late.stderr).toContain('the run is sealing: nobody may wait behind a fence; kmig cutover abort')
+    expect((await status()).held).toBe(undefined)
+    const count = sent.length
+    const abort = kmig('cutover', 'abort')
+    await until('the writer to go on', () => sent.length > count)
+    goOn('pre-switch')
+    expect((await abort).code).toBe(9)
+    expect(await run.ended).toBe(9)
+    expect(text()).toBe(before)
+    rmSync(join(home, 'told'))
+    const over = await kmig('cutover', 'pause')
+    expect(over).toMatchObject({ code: 4, stderr: expect.stringContaining('pause does nothing there') })
+  }, 120_000)
 
   test('killed behind its fence, its watchdog lets the writers go on; the same command begins anew', async () => {
     const before = text()
@@ -163,7 +190,7 @@ servers('a cutover with hooks', () => {
     )
     expect(await status()).toMatchObject({ state: 'aborted' })
     expect(text()).toBe(before)
-  }, 60_000)
+  }, 120_000)
 
   test('after go a live writer pauses for the window and little more, and is moved; rollback takes over from the runner that soaks, and takes back what was written there; nothing is lost', async () => {
     longestMs = 0

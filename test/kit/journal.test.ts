@@ -19,6 +19,14 @@ test('a journal gives back what was appended, over several openings', async () =
   expect(statSync(path).mode & 0o777).toBe(0o600)
 })
 
+test('entries that are appended at the same time are all kept, in the order of the calls', async () => {
+  const path = join(temporary(), 'journal')
+  await using journal = await Journal.open<number>(path)
+  await Promise.all([1, 2, 3].map(n => journal.append(n)))
+  await journal.append(4)
+  expect(readJournal(path).entries).toEqual([1, 2, 3, 4])
+})
+
 test('a last line that a crash tore is cut off, and the journal goes on', async () => {
   const path = join(temporary(), 'journal')
   await filled(path, [1, 2])
