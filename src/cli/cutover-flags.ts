@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { discoveryFlags, gitFlag, mentionFlag } from './discovery-flags.ts'
-import { clusterFlags, durationFlag, groupFlags, nameFlag, topicFlags } from './flags.ts'
+import { clusterFlags, countFlag, durationFlag, groupFlags, nameFlag, topicFlags } from './flags.ts'
 
 export const runFlag = {
   run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
@@ -34,6 +34,15 @@ const fenceFlags = {
   'max-fence': durationFlag({
     summary: 'how long writers may be kept off before kmig lets them go on',
     default: 45_000,
+  }),
+  'fence-attempts': countFlag({
+    summary: 'how often they are kept off in all, where kmig had to let them go on with nothing moved',
+    default: 3,
+    min: 1,
+  }),
+  'fence-backoff': durationFlag({
+    summary: 'the pause before the second attempt, at least as long as they stood still; it doubles',
+    default: 5_000,
   }),
   'still-for': durationFlag({
     summary:

@@ -4,7 +4,7 @@ import type { PlanDocument } from './plan-document.ts'
 import type { HookRun } from './ports.ts'
 import type { Stranded } from './reverse-port.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
-import type { Cut } from './states.ts'
+import type { Attempt, Cut } from './states.ts'
 
 /** One partition of a group, as it was set. */
 export type MovedOffset = {
@@ -32,6 +32,8 @@ export type CertificateInput = {
   fence: FenceProof
   /** When the fence was engaged first, and when writers could go on; ms since 1970. */
   pause: { fromMs: number; toMs: number | undefined }
+  /** Fences that were let go before, with nothing moved. */
+  attempts: readonly Attempt[]
   base: CheckReport | undefined
   delta: CheckReport | undefined
   offsets: readonly MovedOffset[]

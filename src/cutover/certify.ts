@@ -31,7 +31,7 @@ export const certify = async (
   const proved = provedOf(record)
   const plan = readDocument(directory)
   if (!proved || !plan || !last) return undefined
-  const { cut, proof: fence, fence: engaged, groups, stranded, reverse } = proved
+  const { cut, proof: fence, fence: engaged, groups, stranded, reverse, tried = [] } = proved
   const writtenMs = states.findLast(({ state }) => state.at === 'files-written')?.atMs
   const watch = notes.findLast(note => note.kind === 'watch')?.watch
   const input: CertificateInput = {
@@ -42,6 +42,7 @@ export const certify = async (
       fromMs: engaged.plan.driver === 'manual' ? fence.fromMs : engaged.sinceMs,
       toMs: writtenMs,
     },
+    attempts: tried,
     base: kept<CheckReport>(directory, 'check-base.json'),
     delta: kept<CheckReport>(directory, 'check-delta.json'),
     offsets: (kept<Text<GroupRow>[]>(directory, 'offsets.json') ?? []).flatMap(movedOf),

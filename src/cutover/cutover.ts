@@ -38,32 +38,34 @@ export type ExecuteHow = {
 
 /** Both clusters and the files, looked at; `open` changes nothing. Source: CUTOVER.md. */
 export class Cutover implements AsyncDisposable {
-  readonly mirror: Mirror
+  #mirror: Mirror
   readonly options: CutoverOptions
   readonly strategy: PlanDocument['strategy']
   readonly #life: AbortController
   private constructor(options: CutoverOptions, mirror: Mirror, life: AbortController) {
     this.options = options
-    this.mirror = mirror
+    this.#mirror = mirror
     this.strategy = strategyOf(options)
     this.#life = life
   }
 
   /** Throws what reading the files, or reaching the clusters, throws; the files come first, as they need no server. */
   static async open(options: CutoverOptions): Promise<Cutover> {
-    const { signal, on } = options
+    const { signal } = options
     strategyOf(options)
     await readDirectory(options.discovery, { signal, followSymlinks: options.followSymlinks })
     const life = new AbortController()
     using _ = onAbort(signal, reason => life.abort(reason))
-    const { from, to, stateDir, name, topics, exclude, groups } = options
-    const mirror = await Mirror.open({
-      ...{ from, to, stateDir, name, topics, exclude, groups },
-      exclusive: true,
-      signal: life.signal,
-      on: on && (event => on({ kind: 'mirror', event })),
-    })
-    return new Cutover(options, mirror, life)
+    return new Cutover(options, await openMirror(options, life.signal), life)
+  }
+
+  get mirror(): Mirror {
+    return this.#mirror
+  }
+  /** The mirror anew, by what both clusters hold: one that was stopped can't go on. */
+  async reopen(): Promise<void> {
+    await this.#mirror[Symbol.asyncDispose]()
+    this.#mirror = await openMirror(this.options, this.life)
   }
 
   /** Ends with the mirror, not with the operator's signal: putting back needs it. */
@@ -284,6 +286,15 @@ export class Cutover implements AsyncDisposable {
     await this.mirror[Symbol.asyncDispose]()
     this.#life.abort()
   }
+}
+
+const openMirror = async (options: CutoverOptions, signal: AbortSignal): Promise<Mirror> => {
+  const { from, to, stateDir, name, topics, exclude, groups, on } = options
+  return await Mirror.open({
+    ...{ from, to, stateDir, name, topics, exclude, groups, signal },
+    exclusive: true,
+    on: on && (event => on({ kind: 'mirror', event })),
+  })
 }
 
 const WRITING: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening', 'aborting'])

@@ -42,9 +42,13 @@ export const hookDriver = (
     const run = await hooks.run('fence', { state: 'fencing', side })
     const left = run?.writersLeft
     if (left !== undefined && left > 0) {
-      throw new KmigError('FENCE', `hook fence says that ${plural(left, 'writer')} are left`, {
-        try: ['see why it does not stop them, then run the same command again'],
-      })
+      throw new KmigError(
+        'STILL_WRITTEN',
+        `hook fence says that ${plural(left, 'writer')} ${left === 1 ? 'is' : 'are'} left`,
+        {
+          try: ['see why it does not stop them, then run the same command again'],
+        },
+      )
     }
     return {
       evidence: [

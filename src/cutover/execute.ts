@@ -1,4 +1,5 @@
 import { type During, EXIT, isKmigError, KmigError, messageOf } from '../kit/index.ts'
+import { again, triedIn } from './again.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
 import { inTime } from './in-time.ts'
@@ -33,21 +34,29 @@ export type ExecuteOptions = During<CutoverEvent> & {
   readersWithinMs: number
   /** How long a fence may stand that can be released, as a budget. */
   budget(fence: FenceState): Budget
+  /** How often a fence that was let go in time, or that somebody wrote through, is tried in all; default once. */
+  fenceAttempts?: number | undefined
+  /** The first pause between attempts, ms; it doubles, and is never shorter than writers stood still. */
+  backoffMs?: number | undefined
 }
 
 /**
- * Drives a run up to `switched`, journaling each state before the next step begins. After a crash the same call goes on.
- * What fails before the files are written puts everything back and is thrown, with exit 9 unless loss is at stake.
+ * Drives a run up to `switched`, journaling each state before the next step begins. After a crash the same call goes on,
+ * and so it does from `backing-off`, with a mirror that was opened anew. What fails before the files are written puts
+ * everything back and is thrown, with exit 9 unless loss is at stake.
  */
 export const execute = async (options: ExecuteOptions): Promise<State> => {
   let now = await resumed(options)
-  await enter(now, options)
+  if (now.at !== 'backing-off') await enter(now, options)
   while (!isEnd(now) && !AFTER.has(now.at)) {
     const from: State = now
     try {
       now = await limited(from, options)
     } catch (e) {
-      throw await aborted(from, e, options)
+      const later = await again(from, e, options).catch(() => undefined) // told by putting it all back
+      if (!later) throw await aborted(from, e, options)
+      await enter(later, options)
+      return later
     }
     await enter(now, options)
   }
@@ -59,7 +68,9 @@ const AFTER: ReadonlySet<StateName> = new Set(['switched', 'target-live', 'soaki
 /** From here on a failure is made good by going on, not by going back. */
 const COMMITTED: ReadonlySet<StateName> = new Set(['files-written', 'opening'])
 /** Nothing of the cutover proper had begun: the error keeps its own exit code. */
-const PREPARING: ReadonlySet<StateName> = new Set(['planned', 'mirroring', 'caught-up', 'verified', 'armed'])
+const PREPARING: ReadonlySet<StateName> = new Set([
+  ...(['planned', 'mirroring', 'caught-up', 'verified', 'armed', 'backing-off'] as const),
+])
 
 const enter = async (state: State, { run, ports, on }: ExecuteOptions): Promise<void> => {
   await run.append(state, ports.clock.wall())
@@ -96,11 +107,14 @@ const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => 
   if (last?.at === 'opening') return { ...last, at: 'files-written' } // what it looked at is old
   if (last && (COMMITTED.has(last.at) || AFTER.has(last.at))) return last
   if (last?.at === 'switching' && plan.files.length === 0) return { ...last, at: 'files-written' }
+  if (last?.at === 'backing-off') return last
+  const tried = last && !isEnd(last) ? triedIn(last) : []
+  const begun = { at: 'planned' as const, plan, ...(tried.length > 0 && { tried }) }
   const fence = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last).fence : undefined
   if (!fence || (await ports.record.decided(fence)) !== 'release')
-    return { at: 'planned', plan, ...(fence && { fence }) }
+    return { ...begun, ...(fence && { fence }) }
   await ports.fences.of(fence.plan).release(fence.plan) // the watchdog did, or meant to
-  return { at: 'planned', plan }
+  return begun
 }
 
 /** Puts back what was changed, and tells the error as what ended the cutover. */
@@ -117,7 +131,9 @@ const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promis
   }
   if (!isKmigError(e) || (PREPARING.has(from.at) && !undoOf(from).fence)) return e
   const exit = e.exit === EXIT.loss ? EXIT.loss : EXIT.aborted
-  return new KmigError(e.code, `${e.message}; the old world is as it was`, {
+  const times = triedIn(from).length + 1
+  const often = times > 1 ? `, after ${times} attempts` : ''
+  return new KmigError(e.code, `${e.message}; the old world is as it was${often}`, {
     try: e.suggestions,
     exit,
     cause: e.cause,

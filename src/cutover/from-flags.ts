@@ -10,6 +10,8 @@ type Given = {
   postpone: boolean
   'accept-producer-errors': boolean
   'max-fence': number
+  'fence-attempts': number
+  'fence-backoff': number
   'still-for'?: number | undefined
   'hook-timeout': number
   'postpone-file'?: string | undefined
@@ -21,6 +23,8 @@ export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
   seal: flags.seal === undefined ? undefined : driverNamed(flags.seal),
   acceptRisks: flags['accept-producer-errors'] ? [PRODUCER_ERRORS] : [],
   maxFenceMs: flags['max-fence'],
+  fenceAttempts: flags['fence-attempts'],
+  backoffMs: flags['fence-backoff'],
   stillForMs: flags['still-for'],
   hooks: flags.hooks,
   wayBack: flags['way-back'],

@@ -41,10 +41,14 @@ export const findHooks = (directory: string | undefined): { name: HookName; sha2
   })
 }
 
-/** Runs hooks one at a time, in their own process group, which ends with them. */
+/**
+ * Runs hooks one at a time, in their own process group, which ends with them: one that nobody waits for any more is killed
+ * before the next, so that no `fence` ends after its `unfence`.
+ */
 export const hookPort = (options: HookOptions): HookPort => {
   const known = new Map(findHooks(options.directory).map(each => [each.name, each.sha256]))
   const attempts = new Map<HookName, number>()
+  let running: Ended | undefined
   return {
     has: name => known.has(name),
     run: async (name, { state, side }) => {
@@ -52,11 +56,15 @@ export const hookPort = (options: HookOptions): HookPort => {
       if (sha256 === undefined || options.directory === undefined) return undefined
       const attempt = (attempts.get(name) ?? 0) + 1
       attempts.set(name, attempt)
+      while (running) await running.kill(name)
       const start = performance.now()
       const at = new Date().toISOString()
       const path = resolve(options.directory, name)
       const vars = { KMIG_HOOK: name, KMIG_STATE: state, KMIG_SIDE: side, KMIG_ATTEMPT: String(attempt) }
-      const { rc, stdout, stderr, why } = await ended(path, { ...options.vars, ...vars }, options)
+      const own = ended(path, { ...options.vars, ...vars }, options)
+      running = own
+      const { rc, stdout, stderr, why } = await own.end
+      if (running === own) running = undefined
       const ms = Math.round(performance.now() - start)
       const run: HookRun = { name, sha256, rc, ms, at, attempt, writersLeft: writersLeftIn(stdout) }
       await options.ran(run)
@@ -75,29 +83,33 @@ export const writersLeftIn = (stdout: string): number | undefined => {
   return found === undefined ? undefined : Number(found)
 }
 
-type Ended = { rc: number; stdout: string; stderr: string; why: string }
+type Ended = {
+  end: Promise<{ rc: number; stdout: string; stderr: string; why: string }>
+  /** Resolves when it has ended, killed for the sake of that hook. */
+  kill(for_: HookName): Promise<void>
+}
 
 const ended = (
   path: string,
   vars: Readonly<Record<string, string>>,
   { timeoutMs, env }: Pick<HookOptions, 'timeoutMs' | 'env'>,
-): Promise<Ended> =>
-  new Promise(done => {
+): Ended => {
+  let stop: (why: string) => void = () => {}
+  const end = new Promise<Awaited<Ended['end']>>(done => {
     const child = spawn(path, [], {
       env: { ...env, ...vars },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     })
-    let [stdout, stderr, late] = ['', '', false]
-    const kill = () => {
+    let [stdout, stderr] = ['', '']
+    let killed: string | undefined
+    stop = why => {
+      killed ??= why
       try {
         if (child.pid) process.kill(-child.pid, 'SIGKILL')
       } catch {} // it has ended
     }
-    const timer = setTimeout(() => {
-      late = true
-      kill()
-    }, timeoutMs)
+    const timer = setTimeout(() => stop(`did not end within ${timeoutMs} ms`), timeoutMs)
     child.stdout.on('data', chunk => {
       stdout = `${stdout}${chunk}`.slice(-KEPT)
     })
@@ -111,11 +123,19 @@ const ended = (
     child.on('error', e => end(127, `could not be started (${e.message})`))
     child.on('exit', (code, signal) => {
       const over = () =>
-        late
-          ? end(124, `did not end within ${timeoutMs} ms`)
+        killed !== undefined
+          ? end(124, killed)
           : end(code ?? 128, signal ? `was killed by ${signal}` : `ended with ${code}`)
       // what it printed comes before 'close', but a child of its own that keeps the pipes open must not hold the fence
       child.on('close', over)
       setTimeout(over, PIPES_MS)
     })
   })
+  return {
+    end,
+    kill: async name => {
+      stop(`was killed, as ${name} had to begin,`)
+      await end
+    },
+  }
+}

@@ -11,6 +11,8 @@ export const meaningOf = (state: State | undefined): string => {
     case 'verified':
     case 'armed':
       return 'no file is written, no writer was stopped; kmig cutover --execute goes on, kmig cutover abort ends it'
+    case 'backing-off':
+      return 'writers were let go on, nothing has moved; they are kept off once more by itself, or kmig cutover abort ends it'
     case 'fencing':
     case 'fenced':
     case 'still':

@@ -1,6 +1,7 @@
 import type { Env } from '../config/index.ts'
 import type { ClusterAddress } from '../kafka/index.ts'
 import { type During, formatDuration, KmigError } from '../kit/index.ts'
+import { FENCE_ATTEMPTS, FENCE_BACKOFF_MS } from './again.ts'
 import { DEFAULT_MAX_FENCE_MS, HARD_LIMIT_MS } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
 import type { DriverName } from './fence-port.ts'
@@ -40,6 +41,10 @@ export type CutoverOptions = During<CutoverEvent> & {
   acceptRisks?: readonly string[] | undefined
   /** How long a fence that kmig can release may stand, ms; default 45000, at most 60000. */
   maxFenceMs?: number | undefined
+  /** How often a fence that was let go in time, or that somebody wrote through, is tried in all; default 3. */
+  fenceAttempts?: number | undefined
+  /** The first pause between attempts, ms; default 5000. */
+  backoffMs?: number | undefined
   /** Directory of the operator's programs. */
   hooks?: string | undefined
   /** After so long a hook is killed and has failed, ms; default 30000. */
@@ -68,6 +73,9 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
       `log ends that stand still for ${stillForMs} ms prove nothing: ${LEAST_WINDOW_MS} ms is the least`,
     )
   }
+  const { fenceAttempts = FENCE_ATTEMPTS, backoffMs = FENCE_BACKOFF_MS } = options
+  if (fenceAttempts < 1)
+    throw new KmigError('USAGE', 'a fence that is tried less than once keeps nobody off: --fence-attempts 1')
   const hooks = findHooks(options.hooks).map(({ name }) => name)
   const driver = options.driver ?? (hooks.includes('fence') ? 'hook' : 'manual')
   if (driver !== 'manual' && maxFenceMs > HARD_LIMIT_MS) {
@@ -87,6 +95,8 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
     driver,
     windowMs: stillForMs ?? null,
     maxFenceMs: driver === 'manual' ? null : maxFenceMs,
+    fenceAttempts: driver === 'manual' ? 1 : fenceAttempts, // whom kmig did not stop it can't let go on
+    backoffMs,
     readersWithinMs,
     git: options.git ?? false,
     check: options.check ?? false,

@@ -65,6 +65,9 @@ export type PlanDocument = {
     /** null: as the fence allows, 10 s or 1 s. */
     windowMs: number | null
     maxFenceMs: number | null
+    /** How often the fence is tried in all, and the first pause between; it doubles. */
+    fenceAttempts: number
+    backoffMs: number
     readersWithinMs: number
     git: boolean
     check: boolean

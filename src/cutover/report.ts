@@ -5,7 +5,7 @@ import type { Certified } from './certify.ts'
 import type { FenceProof } from './fence-port.ts'
 import type { Ends } from './ports.ts'
 import type { RunHeader, StateLine } from './run-directory.ts'
-import { type GroupsMoved, isSwitched, type StateName } from './states.ts'
+import { type Attempt, type GroupsMoved, isSwitched, type StateName } from './states.ts'
 
 /** What a cutover did, each field measured or journaled. */
 export type CutoverReport = {
@@ -33,6 +33,8 @@ export type CutoverReport = {
   timings: { state: StateName; at: string; ms: number }[]
   /** From the fence, or where kmig engaged none the first look at which nobody wrote any more, until the files were written. */
   pauseMs: number
+  /** Fences that were let go before, with nothing moved. */
+  attempts: Attempt[]
   stranded: string[]
   /** With `--git`: what was committed now; undefined when nothing was left to commit. */
   commit: Committed
@@ -64,7 +66,7 @@ export const makeReport = ({
   const last = states.at(-1)
   const now = last?.state
   if (!last || (!isSwitched(now) && now?.at !== 'complete')) throw bug(`a report of a run that is ${now?.at}`)
-  const { plan, cut, groups, proof, stranded, fence } = now
+  const { plan, cut, groups, proof, stranded, fence, tried = [] } = now
   const { id: run, from, to, mirror } = header
   const began = states.findLastIndex(({ state }) => state.at === 'planned')
   const own = states.slice(Math.max(0, began))
@@ -86,6 +88,7 @@ export const makeReport = ({
     proof,
     timings: timingsOf(own),
     pauseMs: written.atMs - (fence.plan.driver === 'manual' ? proof.fromMs : fence.sinceMs),
+    attempts: [...tried],
     stranded,
     commit,
     certificate,

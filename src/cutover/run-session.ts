@@ -11,7 +11,7 @@ import type { Cutover, ExecuteHow } from './cutover.ts'
 import { readDocument } from './document.ts'
 import type { CutoverEvent } from './events.ts'
 import { execute, settle } from './execute.ts'
-import { livePorts } from './live.ts'
+import { type LiveOptions, livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { GatePort, Ports } from './ports.ts'
@@ -51,7 +51,8 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   const working = AbortSignal.any([signal, stop.signal])
   const gate = gateOf(cutover, run)
   await using stack = new AsyncDisposableStack()
-  const ports = sessionPorts({ ...options, cutover, document, run, gate, signal: working, stack })
+  const portsNow = sessionPorts({ ...options, cutover, document, run, gate, signal: working, stack })
+  let ports = portsNow()
   if (!found && cutover.options.postpone) await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
   const live = async () => ({ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) })
   const free = (order: string) => {
@@ -92,12 +93,18 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   if (!over) {
     if (found) await settle(found.last, ports)
     const files = await cutover.files()
-    const { readersWithinMs, windowMs } = document.strategy
-    const log = { id: run.header.id, last: found?.last, append: run.append.bind(run) }
+    const { readersWithinMs, windowMs, fenceAttempts, backoffMs } = document.strategy
+    const append = run.append.bind(run)
     const plan = { root: files.root, files: files.files }
     const budget = budgetOf(document)
     const stillForMs = windowMs ?? undefined
-    await execute({ run: log, ports, plan, stillForMs, readersWithinMs, budget, signal: working, on })
+    const how = { plan, stillForMs, readersWithinMs, budget, fenceAttempts, backoffMs, signal: working, on }
+    for (let last = found?.last; ; last = run.last) {
+      const ended = await execute({ ...how, run: { id: run.header.id, last, append }, ports })
+      if (ended.at !== 'backing-off') break
+      await cutover.reopen()
+      ports = portsNow()
+    }
   }
   const report = await reportOf(cutover, run, { already: over === true })
   if (!how.soak || run.last?.at === 'complete') return report
@@ -181,31 +188,32 @@ const sessionPorts = ({
   gate: GatePort
   signal: AbortSignal
   stack: AsyncDisposableStack
-}): Ports => {
-  const { options, mirror, life } = cutover
+}): (() => Ports) => {
+  const { options, life } = cutover
   const { groups, discovery, on, hooks, hookTimeoutMs, env = {}, watchdog } = options
   const { driver, seal, wayBack, check } = document.strategy
   const { from, to, stateDir } = options
   const wheres = (): Where[] =>
-    mirror.plan.topics.flatMap(({ topic, partitions }) =>
+    cutover.mirror.plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => ({ topic, partition })),
     )
   const { id } = run.header
-  return livePorts({
-    ...{ mirror, groups, discovery, signal, wheres, driver, life, gate },
+  const { name } = cutover.mirror
+  const ports: Omit<LiveOptions, 'mirror'> = {
+    ...{ groups, discovery, signal, wheres, driver, life, gate },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
     reverse: wayBack
       ? stack.use(
           reversePort({
-            ...{ from: to, to: from, name: mirror.name, run: id, stateDir, groups, signal: life },
+            ...{ from: to, to: from, name, run: id, stateDir, groups, signal: life },
             on: on && (event => on({ kind: 'mirror', event })),
           }),
         )
       : undefined,
     check: check
       ? checkPort({
-          ...{ from, to, name: mirror.name, directory: run.directory, signal: life },
+          ...{ from, to, name, directory: run.directory, signal: life },
           topics: document.topics.map(({ topic }) => topic),
         })
       : undefined,
@@ -213,7 +221,8 @@ const sessionPorts = ({
     drift: fenced => cutover.drift(document, fenced),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: runHooks(run, { directory: hooks, timeoutMs: hookTimeoutMs, env, signal, on }),
-  })
+  }
+  return () => livePorts({ ...ports, mirror: cutover.mirror })
 }
 
 const reportOf = async (

@@ -19,6 +19,10 @@ const answered = <T extends z.ZodRawShape>(shape: T) =>
     z.object({ asked: z.literal(true), ...shape }),
     z.object({ asked: z.literal(false), why: z.string() }),
   ])
+const attempt = z.object({
+  ...{ driver: z.string(), sinceMs: z.number(), releasedMs: z.number() },
+  ...{ at: z.string(), code: z.string(), why: z.string() },
+})
 const timing = z.object({ state: z.string(), at: z.string(), ms: z.number() })
 
 /** `kmig cutover --json` without `--execute`. */
@@ -83,6 +87,7 @@ export const cutoverReportShape = {
   }),
   timings: z.array(timing),
   pauseMs: z.number(),
+  attempts: z.array(attempt),
   stranded: z.array(z.string()),
   commit,
   certificate,
@@ -128,6 +133,7 @@ export const statusShape = {
   discovery: z.string(),
   files: z.array(file),
   partitions: z.array(z.object({ ...place, cut: int64 })),
+  attempts: z.array(attempt),
   timings: z.array(timing),
   hooks: z.array(z.object({ name: z.string(), at: z.string(), rc: z.number(), ms: z.number() })),
   runs: z.array(z.object({ run: z.string(), state: z.string() })),

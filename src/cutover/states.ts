@@ -16,9 +16,20 @@ export type FilesPlan = { root: string; files: FileChange[] }
 /** A fence that is, or may be, engaged. `sinceMs`: when it was first; a run that goes on after a crash keeps it. */
 export type FenceState = { plan: FencePlan; sinceMs: number }
 
+/** A fence that was let go with nothing moved, for another attempt; `at`: how far it had come. */
+export type Attempt = {
+  driver: string
+  sinceMs: number
+  releasedMs: number
+  at: StateName
+  code: string
+  why: string
+}
+type Tried = { tried?: readonly Attempt[] | undefined }
+
 /** Before the cut. `fence`: one that a process engaged that has died since. */
-export type Begun = { plan: FilesPlan; fence?: FenceState | undefined }
-export type Fenced = { plan: FilesPlan; fence: FenceState; engaged: Engaged }
+export type Begun = Tried & { plan: FilesPlan; fence?: FenceState | undefined }
+export type Fenced = Tried & { plan: FilesPlan; fence: FenceState; engaged: Engaged }
 export type WithCut = Fenced & { cut: Cut; proof: FenceProof }
 /** `next`: where the new cluster's logs end with the cut, and with nothing beyond it: image(V). */
 export type Drained = WithCut & { next: Cut }
@@ -37,7 +48,9 @@ export type Switched = Committed & { stranded: string[] }
 export type State =
   | ({ at: 'planned' | 'mirroring' | 'caught-up' | 'verified' | 'armed' } & Begun)
   /** The intent to engage the fence. */
-  | { at: 'fencing'; plan: FilesPlan; fence: FenceState }
+  | ({ at: 'fencing'; plan: FilesPlan; fence: FenceState } & Tried)
+  /** The fence was let go, and is engaged once more after `untilMs`. */
+  | { at: 'backing-off'; plan: FilesPlan; tried: readonly Attempt[]; untilMs: number }
   | ({ at: 'fenced' } & Fenced)
   | ({ at: 'still' } & WithCut)
   | ({ at: 'drained' } & Drained)
@@ -94,6 +107,7 @@ const CLASSES: Readonly<Record<StateName, RollbackClass>> = {
   verified: 'FREE',
   armed: 'FREE',
   fencing: 'FREE',
+  'backing-off': 'FREE',
   fenced: 'FREE',
   still: 'FREE',
   drained: 'FREE',

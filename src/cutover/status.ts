@@ -1,10 +1,11 @@
 import { partitionOf } from '../kafka/index.ts'
+import { triedIn } from './again.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
 import { meaningOf } from './meaning.ts'
 import { timingsOf } from './report.ts'
 import { findRun, listRuns, type RunRecord } from './run-directory.ts'
-import { classOf, isEnd, type RollbackClass, type StateName, undoOf } from './states.ts'
+import { type Attempt, classOf, isEnd, type RollbackClass, type StateName, undoOf } from './states.ts'
 
 /** Where a run stands, by its journal and by its runner if that lives: no server is asked and no lock is taken. */
 export type StatusReport = {
@@ -30,6 +31,8 @@ export type StatusReport = {
   discovery: string
   files: { path: string; shaBefore: string; shaAfter: string }[]
   partitions: { topic: string; partition: number; cut: string }[]
+  /** Fences that were let go before, with nothing moved. */
+  attempts: Attempt[]
   timings: { state: StateName; at: string; ms: number }[]
   hooks: { name: string; at: string; rc: number; ms: number }[]
   /** All runs in the state directory, oldest first. */
@@ -68,6 +71,7 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
       last && 'cut' in last
         ? Object.entries(last.cut).map(([where, cut]) => ({ ...partitionOf(where), cut }))
         : [],
+    attempts: [...(states.map(({ state }) => triedIn(state)).findLast(tried => tried.length > 0) ?? [])],
     timings: timingsOf(states),
     hooks: notes.flatMap(note =>
       note.kind === 'hook'

@@ -31,14 +31,21 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
       return await armed(now, options)
     case 'armed': {
       await ports.reverse?.prepare()
-      if (now.fence) return { at: 'fencing', plan: now.plan, fence: now.fence }
+      if (now.fence) return { at: 'fencing', plan: now.plan, fence: now.fence, tried: now.tried }
       await ports.hooks.run('pre-fence', { state: now.at, side: 'old' })
       const fence = await ports.fences.old.plan()
       // whoever closed it meanwhile is kept to: behind the fence nobody may wait
       if ((await ports.gate.closed()) !== undefined)
         return { ...now, at: ports.check ? 'verified' : 'caught-up' }
-      return { at: 'fencing', plan: now.plan, fence: { plan: fence, sinceMs: ports.clock.wall() } }
+      return { ...now, at: 'fencing', fence: { plan: fence, sinceMs: ports.clock.wall() } }
     }
+    case 'backing-off':
+      await ports.mirror.start()
+      while (ports.clock.wall() < now.untilMs) {
+        options.signal.throwIfAborted()
+        await ports.clock.sleep(Math.min(GATE_MS, now.untilMs - ports.clock.wall()))
+      }
+      return { at: 'mirroring', plan: now.plan, tried: now.tried }
     case 'fencing':
       await ports.watch?.(now.fence)
       return { ...now, at: 'fenced', engaged: await ports.fences.of(now.fence.plan).engage(now.fence.plan) }

@@ -4,7 +4,7 @@ import { eventText, progressOf } from '../mirror/index.ts'
 import type { CutoverEvent } from './events.ts'
 import type { CutoverPlan } from './plan.ts'
 import type { CutoverReport } from './report.ts'
-import { type GroupsMoved, laggingText, type State } from './states.ts'
+import { type Attempt, type GroupsMoved, laggingText, type State } from './states.ts'
 import type { StatusReport } from './status.ts'
 import type { RollbackReport } from './take-back.ts'
 import type { VerbReport } from './verbs.ts'
@@ -21,6 +21,10 @@ const stateText = (state: State): string => {
       return 'contents of both clusters are equal'
     case 'armed':
       return 'the gate is open, the plan still fits'
+    case 'backing-off': {
+      const last = state.tried.at(-1)
+      return `${last ? attemptText(last) : ''}; once more in ${formatDuration(state.untilMs - (last?.releasedMs ?? 0))}`
+    }
     case 'fencing':
       return `keeping writers off: ${state.fence.plan.actions.map(({ effect }) => effect).join('; ')}`
     case 'fenced':
@@ -75,6 +79,9 @@ const stateText = (state: State): string => {
       return state satisfies never
   }
 }
+
+const attemptText = ({ driver, sinceMs, releasedMs, at, why }: Attempt): string =>
+  `writers go on after ${formatDuration(releasedMs - sinceMs)} (${driver}, when ${at}): ${why}`
 
 /** The line of an event that stays. */
 export const cutoverEventText = (event: CutoverEvent): string | undefined => {
@@ -168,6 +175,7 @@ export const cutoverReportText = (report: CutoverReport): string => {
       : []),
     ...groupLines(groups),
     `  write pause ${formatDuration(pauseMs)} until the files were written`,
+    ...report.attempts.map((each, i) => `  attempt ${i + 1}: ${attemptText(each)}`),
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
     ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
     `${state}: start the clients now: they read the files when they start. kmig cutover status tells what can be done`,

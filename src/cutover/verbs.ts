@@ -53,7 +53,9 @@ export const nameOf = (side: 'from' | 'to', { stateDir, run }: GateOptions): str
   findRun(stateDir, run).header[side].name
 
 /** States in which nobody waits behind a fence, and no file is written. */
-const BEFORE: ReadonlySet<string> = new Set(['planned', 'mirroring', 'caught-up', 'verified', 'armed'])
+const BEFORE: ReadonlySet<string> = new Set([
+  ...['planned', 'mirroring', 'caught-up', 'verified', 'armed', 'backing-off'],
+])
 /** Too late to end a run as if nothing had been. */
 const LATE: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening'])
 

@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { abortRun, cutoverStatus, setGate } from '../../src/cutover/index.ts'
 import { Cluster, createTopics, kafkaJs } from '../../src/kafka/index.ts'
 import { parseBootstrap } from '../../src/kit/index.ts'
 import { spawned } from '../cli/spawned.ts'
@@ -82,6 +83,9 @@ servers('a cutover with hooks', () => {
       writeFileSync(join(home, 'hooks', name), `#!/bin/sh\nset -e\n${lines.join('\n')}\n`, { mode: 0o755 })
     hook(
       'fence',
+      // so many attempts keep nobody off: all but the last of them say so
+      `leave=$(cat ${home}/leave 2>/dev/null || echo 0)`,
+      `if [ "$KMIG_ATTEMPT" -le "$leave" ]; then echo writers-left=$((leave - KMIG_ATTEMPT)); exit 0; fi`,
       `rm -f ${stopped()}`,
       `touch ${stop()}`,
       `while [ ! -e ${stopped()} ]; do sleep 0.02; done`,
@@ -129,6 +133,10 @@ servers('a cutover with hooks', () => {
     return { child, ended, said: () => said }
   }
   const status = async () => JSON.parse((await kmig('cutover', 'status', '--json')).stdout)
+  /** What the commands do, without a process of their own: hooks and fences wait for nobody long. */
+  const stateDir = () => join(home, 'state')
+  const now = () => cutoverStatus({ stateDir: stateDir() })
+  const gate = (order: 'go' | 'pause') => setGate(order, { stateDir: stateDir() })
 
   test('a discovery file that is edited by hand between plan and execution stops it: exit 4, nobody is kept off', async () => {
     const plan = await kmig(...what(), '--json')
@@ -150,31 +158,32 @@ servers('a cutover with hooks', () => {
     for (const name of ['pre-fence', 'pre-switch']) hold(name)
     const run = runner()
     await until('the last step before the fence', () => existsSync(join(home, 'in-pre-fence')))
-    const early = await status()
+    const early = await now()
     expect([early.state, early.held]).toEqual(['armed', undefined])
-    const pause = await kmig('cutover', 'pause', '--json')
-    expect(pause).toMatchObject({ code: 0 })
-    expect(JSON.parse(pause.stdout)).toMatchObject({ state: 'armed', by: 'runner' })
+    expect(await gate('pause')).toMatchObject({ state: 'armed', by: 'runner' })
     goOn('pre-fence')
     await until('the gate', () => run.said().includes('waits before the fence'))
     expect(await status()).toMatchObject({ state: 'caught-up', class: 'FREE', held: expect.any(String) })
     expect(existsSync(join(home, 'told'))).toBe(false)
     expect((await kmig('cutover', 'go')).code).toBe(0)
     await until('the last step before the switch', () => existsSync(join(home, 'in-pre-switch')))
-    const late = await kmig('cutover', 'pause')
-    expect(late).toMatchObject({ code: 4, stderr: expect.stringContaining('WRONG_STATE') })
-    expect(late.stderr).toContain('the run is sealing: nobody may wait behind a fence; kmig cutover abort')
-    expect((await status()).held).toBe(undefined)
+    await expect(gate('pause')).rejects.toMatchObject({
+      code: 'WRONG_STATE',
+      exit: 4,
+      message: 'the run is sealing: nobody may wait behind a fence; kmig cutover abort ends it',
+    })
+    expect((await now()).held).toBe(undefined)
     const count = sent.length
-    const abort = kmig('cutover', 'abort')
+    const abort = abortRun({ stateDir: stateDir(), signal })
     await until('the writer to go on', () => sent.length > count)
     goOn('pre-switch')
-    expect((await abort).code).toBe(9)
+    expect(await abort).toMatchObject({ state: 'aborted', by: 'runner' })
     expect(await run.ended).toBe(9)
     expect(text()).toBe(before)
     rmSync(join(home, 'told'))
     const over = await kmig('cutover', 'pause')
-    expect(over).toMatchObject({ code: 4, stderr: expect.stringContaining('pause does nothing there') })
+    expect(over).toMatchObject({ code: 4, stderr: expect.stringContaining('WRONG_STATE') })
+    expect(over.stderr).toContain('is aborted: pause does nothing there')
   }, 120_000)
 
   test('killed behind its fence, its watchdog lets the writers go on; the same command begins anew', async () => {
@@ -192,12 +201,22 @@ servers('a cutover with hooks', () => {
     expect(text()).toBe(before)
   }, 120_000)
 
-  test('after go a live writer pauses for the window and little more, and is moved; rollback takes over from the runner that soaks, and takes back what was written there; nothing is lost', async () => {
+  test('after go, and two attempts that leave a writer, it pauses for the window and little more, and is moved; rollback takes over from the runner that soaks, and takes back what was written there; nothing is lost', async () => {
     longestMs = 0
-    const run = runner('--postpone', '--soak')
+    writeFileSync(join(home, 'leave'), '2')
+    const run = runner('--postpone', '--soak', '--fence-backoff', '100ms')
     await until('the gate', () => run.said().includes('waits before the fence'))
     expect((await kmig('cutover', 'go')).code).toBe(0)
-    await until('the switch', () => run.said().includes('switched: SWITCHED'))
+    await until('the switch', () => run.said().includes('switched: SWITCHED'), 100_000)
+    rmSync(join(home, 'leave'))
+    expect(run.said().match(/^backing-off: .*$/gm)).toEqual([
+      expect.stringMatching(
+        /^backing-off: writers go on after .*hook fence says that 1 writer .*; once more in/,
+      ),
+      expect.stringMatching(
+        /^backing-off: writers go on after .*log ends do not stand still.*; once more in/,
+      ),
+    ])
     const count = sent.length
     await until('the writer on the new cluster', () => sent.length > count + 20)
     const there = longestMs
@@ -205,6 +224,11 @@ servers('a cutover with hooks', () => {
     expect(there).toBeLessThan(15_000)
     expect(text()).toContain(clusters.new.bootstrap())
     await until('the first record there', () => run.said().includes('target-live:'))
+    const certificate = JSON.parse(readFileSync(join(newestRun(home), 'certificate.json'), 'utf8'))
+    expect(certificate.attempts).toMatchObject([
+      { driver: 'hook', state: 'fencing', code: 'STILL_WRITTEN', ms: expect.any(Number) },
+      { driver: 'hook', state: 'fenced', code: 'STILL_WRITTEN', ms: expect.any(Number) },
+    ])
     expect(await status()).toMatchObject({ state: 'target-live', class: 'REVERSE', runner: run.child.pid })
     longestMs = 0
     const back = await kmig('cutover', 'rollback', '--json')
@@ -223,11 +247,11 @@ servers('a cutover with hooks', () => {
     expect(
       records.map(({ value }) => Number(Buffer.from(value ?? '', 'base64'))).sort((a, b) => a - b),
     ).toEqual(sent.map(Number))
-  }, 120_000)
+  }, 240_000)
 })
 
-const journalOf = (home: string): string => {
-  const link = join(home, 'state/runs')
-  const newest = readdirSync(link).sort().at(-1) ?? ''
-  return join(link, newest, 'cutover.journal')
+const newestRun = (home: string): string => {
+  const runs = join(home, 'state/runs')
+  return join(runs, readdirSync(runs).sort().at(-1) ?? '')
 }
+const journalOf = (home: string): string => join(newestRun(home), 'cutover.journal')

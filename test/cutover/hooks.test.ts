@@ -73,6 +73,22 @@ test('a hook that is not executable, or a directory that is none, is refused bef
   expect(() => findHooks(m.directory)).toThrow('is not executable')
   expect(() => findHooks(join(m.root, 'none'))).toThrow('is no directory')
 })
+test('a hook that nobody waits for any more is killed before the next one begins', async () => {
+  using m = made({ fence: 'sleep 20; echo fence >> "$(dirname "$0")/said"', unfence: 'true' })
+  const start = performance.now()
+  const fence = m.hooks.run('fence', about)
+  const failed = expect(fence).rejects.toMatchObject({
+    code: 'HOOK_FAILED',
+    message: expect.stringContaining('was killed, as unfence had to begin'),
+  })
+  expect(await m.hooks.run('unfence', about)).toMatchObject({ rc: 0 })
+  await failed
+  expect(performance.now() - start).toBeLessThan(15_000)
+  expect(m.runs.map(({ name, rc }) => [name, rc])).toEqual([
+    ['fence', 124],
+    ['unfence', 0],
+  ])
+})
 for (const [stdout, left] of [
   ['writers-left=0\n', 0],
   ['a\nwriters-left=3\nwriters-left=1  \nb', 1],

@@ -35,6 +35,7 @@ export class World {
   /** Whose writers were let go last. */
   letGo: 'old' | 'new' | undefined
   hooks: 'none' | 'proving' | 'silent' = 'none'
+  fenceAttempts = 1
   hookFails: HookName | undefined
   gate: string | undefined
   drift: string[] = []
@@ -271,13 +272,18 @@ export class World {
 
   /** What the command does: settles what a crash left, plans, goes on. */
   async execute(options: { signal?: AbortSignal; budgetMs?: number } = {}): Promise<State> {
-    const { ports, log } = this
-    await settle(log.last, ports)
+    const { ports } = this
+    await settle(this.log.last, ports)
     const files = await planEdits(await readDirectory(this.root), { old: OLD, next: NEW })
     const plan = { root: files.root, files: files.files }
     const { signal = new AbortController().signal, budgetMs = 45_000 } = options
     const budget = this.#budget(budgetMs)
-    return await execute({ run: log, ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, budget, signal })
+    const { fenceAttempts } = this
+    const how = { ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, budget, fenceAttempts, signal }
+    for (;;) {
+      const ended = await execute({ ...how, run: this.log })
+      if (ended.at !== 'backing-off') return ended
+    }
   }
   async rollBack(): Promise<RolledBack> {
     const { signal } = new AbortController()

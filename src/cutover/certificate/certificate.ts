@@ -51,6 +51,9 @@ export const certificateOf = (
       ...(input.commit && { commit: input.commit.commit }),
     })),
     pause: pauseOf(input),
+    attempts: input.attempts.map(({ driver, at, sinceMs, releasedMs, code, why }) => ({
+      ...{ driver, state: at, from: new Date(sinceMs).toISOString(), ms: releasedMs - sinceMs, code, why },
+    })),
     duplicates: duplicatesOf(input),
     stranded: stranded.map(each => ({ ...each })),
     ...{ drift: [...input.drift], consents: [...input.consents], rollbackClass, journalSha256 },

@@ -54,6 +54,7 @@ ${list('consents', 'Accepted by the operator', certificate.consents)}
 ${list('drift', 'Changed meanwhile by others', certificate.drift)}
 <h2>Write pause</h2>
 ${table('pause', ['topic', 'ms'], pauseRows(certificate))}
+${attempts(certificate)}
 <h2>Contents</h2>
 ${table('contents', ['partition', 'mode', 'log start', 'cut', 'end now, old', 'end now, new', 'records', 'SHA-256, old', 'SHA-256, new'], contentRows(certificate))}
 <h2>Groups</h2>
@@ -93,6 +94,15 @@ const incomparable = ({ partitions }: Certificate): string[] =>
         `${topic}-${partition}: offsets ${from} to ${BigInt(to) - 1n} of the ${side} cluster: ${why}`,
     ),
   )
+
+const attempts = ({ attempts: before }: Certificate): Html =>
+  before.length === 0
+    ? html``
+    : html`<h2>Attempts before, with nothing moved</h2>${table(
+        'attempts',
+        ['fence', 'from', 'ms', 'let go when', 'why'],
+        before.map(({ driver, from, ms, state, code, why }) => [driver, from, ms, state, `${code}: ${why}`]),
+      )}`
 
 const pauseRows = ({ pause }: Certificate) => pause.map(({ topic, ms }) => [topic, ms ?? 'not over yet'])
 

@@ -106,6 +106,15 @@ export const certificateShape = z.strictObject({
   pause: z
     .array(z.strictObject({ topic: z.string(), ms: count.optional() }))
     .describe('from the fence until writers could go on; without ms where they had not been let go yet'),
+  attempts: z
+    .array(
+      z.strictObject({
+        ...{ driver: z.string(), state: z.string(), from: z.string(), ms: count },
+        ...{ code: z.string(), why },
+      }),
+    )
+    .default([])
+    .describe('fences that were let go before with nothing moved: how long writers were kept off, and why'),
   duplicates: z.strictObject({ bound: int64.optional().describe('batches'), basis: z.string() }),
   stranded: z.array(z.strictObject({ ...place, ...range })),
   drift: z.array(z.string()),

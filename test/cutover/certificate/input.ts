@@ -46,6 +46,8 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
         windowMs: 1_000,
         maxFenceMs: 45_000,
         readersWithinMs: 30_000,
+        fenceAttempts: 3,
+        backoffMs: 5_000,
         git: false,
         check: true,
         seal: null,
@@ -55,6 +57,7 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
     ...{ accepted: [], actions: [], hash: sha('plan') },
   },
   states: [],
+  attempts: [],
   cut: { 'orders-0': '100', 'orders-1': '0' },
   fence: {
     ...{ driver: 'hook', windowMs: 1_000, sweeps: 5, partitions: 2, fromMs: 1_000, toMs: 2_000 },
