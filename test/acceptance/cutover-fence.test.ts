@@ -229,7 +229,10 @@ servers('a cutover with hooks', () => {
       { driver: 'hook', state: 'fencing', code: 'STILL_WRITTEN', ms: expect.any(Number) },
       { driver: 'hook', state: 'fenced', code: 'STILL_WRITTEN', ms: expect.any(Number) },
     ])
-    expect(await status()).toMatchObject({ state: 'target-live', class: 'REVERSE', runner: run.child.pid })
+    expect(await now()).toMatchObject({
+      state: expect.stringMatching(/^(target-live|soaking)$/), // on a slow machine it is quiet for long already
+      ...{ class: 'REVERSE', runner: run.child.pid },
+    })
     longestMs = 0
     const back = await kmig('cutover', 'rollback', '--json')
     expect(back).toMatchObject({ code: 0 })
