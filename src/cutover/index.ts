@@ -7,6 +7,7 @@ export {
   barrierText,
 } from './barrier/index.ts'
 export { type CheckedReport, checkCertificate, checkShape, checkText } from './certificate/index.ts'
+export type { Certified } from './certify.ts'
 export { Cutover, type CutoverOptions, type CutoverSide } from './cutover.ts'
 export {
   blocking,
@@ -21,7 +22,9 @@ export { DRIVERS, type DriverName } from './fence-port.ts'
 export { driverNamed, PRODUCER_ERRORS } from './fences/index.ts'
 export { fenceOptions } from './from-flags.ts'
 export type { CutoverPlan } from './plan.ts'
+export { type Rehearsal, rehearsalReport, rehearsalsIn, rehearsalsOf } from './rehearsals.ts'
 export type { CutoverReport } from './report.ts'
+export { newId } from './run-directory.ts'
 export { cutoverPlanShape, cutoverReportShape, rollbackShape, statusShape, verbShape } from './shapes.ts'
 export type { State, StateName } from './states.ts'
 export { cutoverStatus, type StatusReport } from './status.ts'

@@ -6,10 +6,10 @@ import type { SandboxOptions } from '../sandbox/index.ts'
 import { demoCast } from './cast.ts'
 import { Crowd } from './crowd.ts'
 import { changedFiles, snapshot } from './discovery-files.ts'
-import { cutOver, goBack } from './moves.ts'
+import { cutOver, goBack, statesOf } from './moves.ts'
 import { isGood } from './report.ts'
 import { judge, type LogVerdict } from './verdict.ts'
-import { furnish, openWorld, TOPICS, type World } from './world.ts'
+import { furnish, openWorld, type ServedWorld, TOPICS } from './world.ts'
 import { moveZnodes, seedZnodes, type ZnodeFindings } from './znodes.ts'
 
 export type DemoEvent =
@@ -72,10 +72,10 @@ class Story implements Disposable {
     const { sent, read } = this.#crowd
     this.#options.on?.({ kind: 'progress', sent, read, text: this.#doing })
   }, TICK_MS)
-  readonly #world: World
+  readonly #world: ServedWorld
   readonly #crowd: Crowd
   readonly #options: DemoOptions
-  constructor(world: World, crowd: Crowd, options: DemoOptions) {
+  constructor(world: ServedWorld, crowd: Crowd, options: DemoOptions) {
     this.#world = world
     this.#crowd = crowd
     this.#options = options
@@ -127,9 +127,9 @@ class Story implements Disposable {
     return await cutOver(this.#world, {
       wayBack: false, // the story shows that kmig refuses to lose what clients wrote
       ...this.#signal,
-      on: state => {
+      on: statesOf(state => {
         this.#doing = `cutover: ${state}`
-      },
+      }),
     })
   }
 
@@ -188,7 +188,7 @@ class Story implements Disposable {
     return false
   }
 
-  #allAt({ bootstrap }: World['old']): boolean {
+  #allAt({ bootstrap }: ServedWorld['old']): boolean {
     const expected = bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')
     return this.#crowd.at.size === 1 && this.#crowd.at.has(expected)
   }

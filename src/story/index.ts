@@ -1,3 +1,4 @@
+export { type CrashPlan, crashWorker } from './crash-worker.ts'
 export { type DemoEvent, type DemoOptions, type DemoReport, demo } from './demo.ts'
 export type { PlayEvent } from './play.ts'
 export { type RehearseOptions, type RehearseReport, rehearse } from './rehearse.ts'

@@ -1,49 +1,57 @@
 import {
   Cutover,
+  type CutoverEvent,
   type CutoverOptions,
   type CutoverReport,
   type RollbackReport,
   takeBack,
 } from '../cutover/index.ts'
 import type { During } from '../kit/index.ts'
-import { kafkaChroot, type Side, type World } from './world.ts'
+import type { Side, World } from './world.ts'
 
 /** How long the old cluster's log ends must stand still where nobody proves the fence. Real cutovers take the default, 10 s. */
 const STILL_MS = 3_000
 
-const sideOf = (side: Side) => ({
-  name: side.name,
-  bootstrap: side.bootstrap,
-  zookeeper: kafkaChroot(side),
+const sideOf = ({ name, bootstrap, zookeeper, security, clientId }: Side) => ({
+  ...{ name, bootstrap, zookeeper, security, clientId },
 })
 
-/** What `kmig cutover --discovery DIR --execute` does, with `hooks` behind a fence of them; `on` is told each state. */
+/** What a move is of. */
+export type Scene = Pick<World, 'old' | 'next' | 'discovery' | 'state' | 'scope'>
+
+type CutOver = During<CutoverEvent> &
+  Partial<Pick<CutoverOptions, 'hooks' | 'wayBack' | 'check' | 'watchdog' | 'env' | 'toolVersion'>>
+
+/** What `kmig cutover --discovery DIR --execute` does, with `hooks` behind a fence of them. */
 export const cutOver = async (
-  { old, next, discovery, state }: World,
-  { hooks, wayBack, signal, on }: During<string> & Partial<Pick<CutoverOptions, 'hooks' | 'wayBack'>>,
+  { old, next, discovery, state, scope }: Scene,
+  options: CutOver,
 ): Promise<CutoverReport> => {
   await using cutover = await Cutover.open({
+    ...options,
+    ...scope,
     from: sideOf(old),
     to: sideOf(next),
     discovery,
     stateDir: state,
-    stillForMs: hooks === undefined ? STILL_MS : undefined,
-    hooks,
-    wayBack,
-    signal,
-    on: event => {
-      if (event.kind === 'state') on?.(event.state.at)
-    },
+    stillForMs: options.hooks === undefined ? STILL_MS : undefined,
   })
   return await cutover.execute()
 }
 
+type GoBack = During<CutoverEvent> & Partial<Pick<CutoverOptions, 'watchdog' | 'env'>>
+
 /** What `kmig cutover rollback` does. */
-export const goBack = async ({ state }: World, { signal, on }: During<string>): Promise<RollbackReport> =>
+export const goBack = async ({ old, next, state }: Scene, options: GoBack): Promise<RollbackReport> =>
   await takeBack({
+    ...options,
     stateDir: state,
-    signal,
-    on: event => {
-      if (event.kind === 'state') on?.(event.state.at)
-    },
+    access: name => ({ ...sideOf([old, next].find(side => side.name === name) ?? old) }),
   })
+
+/** Tells each state that a run enters. */
+export const statesOf =
+  (tell: (state: string) => void) =>
+  (event: CutoverEvent): void => {
+    if (event.kind === 'state') tell(event.state.at)
+  }

@@ -11,7 +11,7 @@ import {
 } from '../discovery/index.ts'
 import { formatHostPort } from '../kit/index.ts'
 import type { Locate } from '../load/index.ts'
-import { kafkaChroot, type Side, type World } from './world.ts'
+import type { Side, World } from './world.ts'
 
 /** Larger files are no discovery files, and are not searched either. */
 const MOST_BYTES = 1 << 20
@@ -75,14 +75,14 @@ export const sendToStage = async (
   journalDir: string,
 ): Promise<void> => {
   const directory = await readDirectory(discovery, { followSymlinks, signal })
-  const next = { brokers: stage.bootstrap.map(formatHostPort), zookeeper: kafkaChroot(stage) }
+  const next = { brokers: stage.bootstrap.map(formatHostPort), zookeeper: stage.zookeeper }
   await apply(await planEdits(directory, { old, next, signal }), { journalDir, signal })
 }
 
 /** What a client does when it starts. Clients of many kinds read many files: each takes another entry. */
 export const locateOnStage =
-  ({ discovery, old, next }: World, turn: number): Locate =>
+  ({ discovery, old, next }: Pick<World, 'discovery' | 'old' | 'next'>, turn: number): Locate =>
   async () => {
-    const { bootstrap } = await locateCluster({ root: discovery, clusters: [old, next], turn })
-    return { bootstrap }
+    const { bootstrap, cluster } = await locateCluster({ root: discovery, clusters: [old, next], turn })
+    return { bootstrap, security: cluster.security }
   }

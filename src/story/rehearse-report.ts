@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { formatBytes, formatCount, formatDuration, plural } from '../kit/index.ts'
-import type { Round } from './play.ts'
+import type { Crash } from './crashes.ts'
+import type { CrashedRound, Round } from './play.ts'
 import type { RehearseReport } from './rehearse.ts'
 import { isWhole, logLines, logsShape, row, yes } from './report.ts'
 
@@ -18,9 +19,21 @@ const round = z.strictObject({
   timings,
 })
 
+const crash = z.strictObject({
+  step: z.enum(['state', 'hook']),
+  name: z.string().describe('the line of the journal behind which the process was killed'),
+  state: z.string().describe('of the run, then'),
+  backMs: count.describe('from the kill until the same command had come beyond that line'),
+})
+
 /** Fields of `kmig rehearse --json` besides the envelope. */
 export const rehearseShape = {
   ms: count,
+  id: z.string(),
+  at: z.string().describe('when it ended'),
+  how: z.enum(['clone', 'shadow']),
+  topics: z.array(z.string()).describe('real topics that it was of'),
+  report: z.string().describe('where this report is kept'),
   from: z.strictObject({ name: z.string(), clusterId: z.string(), roundTripMs: z.number() }),
   stage: z.strictObject({ old: z.string(), new: z.string() }).describe('versions of the throw-away clusters'),
   clone: z.strictObject({
@@ -49,6 +62,28 @@ export const rehearseShape = {
     written: count.describe('records that clients wrote to the new cluster before the way back'),
     timings,
   }),
+  crashes: z
+    .strictObject({
+      cutover: z.array(crash),
+      rollback: z.array(crash),
+      complete: z.boolean().describe('nobody was spared for want of time'),
+      same: z.boolean().describe('both ended with the same bytes of the copied files as without a kill'),
+      clientsMoved: z.boolean(),
+      clientsBack: z.boolean(),
+      longestPauseMs: count.describe('for so long writers stood still at most'),
+      ms: count,
+    })
+    .optional()
+    .describe('a cutover and a rollback, killed behind each line of their journal'),
+  certificate: z
+    .strictObject({
+      path: z.string(),
+      html: z.string(),
+      verdict: z.string(),
+      unexplained: z.array(z.string()),
+    })
+    .optional()
+    .describe('of the second cutover'),
   predicted: z
     .strictObject({
       pauseMs: count,
@@ -60,10 +95,12 @@ export const rehearseShape = {
 }
 
 /** Whether everything arrived, went back and came again. */
-export const isRehearsed = (report: Omit<RehearseReport, 'ok'>): boolean => {
-  const { files, rounds, rollback, logs } = report
+export const isRehearsed = (report: Omit<RehearseReport, 'ok' | 'report'>): boolean => {
+  const { files, rounds, rollback, crashes, certificate, logs } = report
   return (
     isWhole(logs) &&
+    certificate?.unexplained.length === 0 &&
+    (crashes === undefined || survived(crashes)) &&
     files.untouched &&
     files.restored &&
     rollback.clientsBack &&
@@ -73,10 +110,36 @@ export const isRehearsed = (report: Omit<RehearseReport, 'ok'>): boolean => {
   )
 }
 
+const survived = ({ cutover, rollback, same, clientsMoved, clientsBack }: CrashedRound): boolean =>
+  cutover.length > 0 && rollback.length > 0 && same && clientsMoved && clientsBack
+
+/** Where the process was killed, and how long it took to be beyond that. */
+const crashLines = (crashes: CrashedRound): string[] => {
+  const { cutover, rollback, complete, longestPauseMs, ms } = crashes
+  const lines = (what: string, killed: readonly Crash[]) => [
+    `  ${`${what}, killed behind`.padEnd(28)}${'in state'.padEnd(18)}back after`,
+    ...killed.map(
+      ({ step, name, state, backMs }) =>
+        `    ${`${step === 'hook' ? 'hook ' : ''}${name}`.padEnd(26)}${state.padEnd(18)}${formatDuration(backMs)}`,
+    ),
+  ]
+  return [
+    yes(`killed ${cutover.length + rollback.length} times, ended the same`, survived(crashes)),
+    ...lines('cutover', cutover),
+    ...lines('rollback', rollback),
+    ...(complete
+      ? []
+      : ['  not every line had its turn: this machine is slow; --crashes takes the time it needs']),
+    `  this took ${formatDuration(ms)}; writers stood still for ${formatDuration(longestPauseMs)} at most`,
+  ]
+}
+
+type RoundTimes = Pick<Round, 'timings' | 'clientPauseMs'>
+
 /** Time per state, the rounds side by side. */
-const table = (rounds: readonly Round[]): string[] => {
+const table = (rounds: readonly RoundTimes[]): string[] => {
   const states = [...new Set(rounds.flatMap(({ timings }) => timings.map(({ state }) => state)))]
-  const of = ({ timings }: Round, state: string) => {
+  const of = ({ timings }: RoundTimes, state: string) => {
     const found = timings.filter(each => each.state === state)
     return found.length > 0 ? formatDuration(found.reduce((sum, { ms }) => sum + ms, 0)) : '-'
   }
@@ -88,8 +151,16 @@ const table = (rounds: readonly Round[]): string[] => {
   ]
 }
 
+const certificateLines = (certificate: RehearseReport['certificate']): string[] =>
+  certificate
+    ? [
+        `certificate of the second cutover: ${certificate.verdict}, ${certificate.html}`,
+        ...certificate.unexplained.slice(0, 10).map(why => `  not explained: ${why}`),
+      ]
+    : ['certificate of the second cutover: it could not be made']
+
 export const rehearseText = (report: RehearseReport): string => {
-  const { clone, files, rounds, rollback, predicted, logs, ok, ms } = report
+  const { clone, files, rounds, rollback, crashes, predicted, certificate, logs, ok, ms } = report
   return [
     '',
     `verdict: ${ok ? 'the cutover, its way back and a second cutover lost nothing' : 'FAILED'} (${formatDuration(ms)})`,
@@ -108,6 +179,8 @@ export const rehearseText = (report: RehearseReport): string => {
     ...table(rounds),
     `  rollback took ${formatDuration(rollback.ms)}, its writers paused ${formatDuration(rollback.clientPauseMs)}; it took ${plural(rollback.written, 'record')} back that clients had written to the new cluster`,
     `  ${rollback.timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
+    ...(crashes ? crashLines(crashes) : []),
+    ...certificateLines(certificate),
     `predicted write pause: ${formatDuration(predicted.pauseMs)} = ${formatDuration(predicted.windowMs)} of --still-for + ${formatDuration(predicted.restMs)} measured here`,
     ...files.blockers.map(blocker => `BLOCKS the real cutover: ${blocker}`),
     ...files.warnings.map(warning => `warning: ${warning}`),
@@ -116,5 +189,6 @@ export const rehearseText = (report: RehearseReport): string => {
       .slice(0, 10)
       .map(({ topic, name, value, why }) => `not on the clone: ${topic} ${name}=${value}: ${why}`),
     ...logs.faults.slice(0, 20).map(fault => `  ${fault}`),
+    `report: ${report.report}`,
   ].join('\n')
 }

@@ -1,55 +1,79 @@
-import { join } from 'node:path'
+import { newId, type Rehearsal } from '../cutover/index.ts'
 import { addressesOf, findingText, type NamedCluster, type Plan, readDirectory } from '../discovery/index.ts'
 import { Cluster } from '../kafka/index.ts'
 import { type During, formatHostPort, plural } from '../kit/index.ts'
 import { newRun } from '../load/index.ts'
 import type { SandboxOptions } from '../sandbox/index.ts'
-import { type Cloned, cloneOnto, lookAtTopics } from './clone.ts'
-import { type Cast, Crowd } from './crowd.ts'
-import { Play, type PlayEvent, type Round, type WayBack } from './play.ts'
-import { bytesIn, copyFiles, differing, locateOnStage, planReal, sendToStage } from './rehearse-files.ts'
+import { type Cloned, lookAtTopics } from './clone.ts'
+import type { CrashesWanted } from './crashes.ts'
+import { Crowd } from './crowd.ts'
+import {
+  type CrashedRound,
+  type CrashHow,
+  Play,
+  type PlayEvent,
+  type PlayOptions,
+  type Round,
+  type WayBack,
+} from './play.ts'
+import { bytesIn, differing, planReal } from './rehearse-files.ts'
+import { type KeptCertificate, keepCertificate, keepReport, makeRoom } from './rehearse-keep.ts'
 import { isRehearsed } from './rehearse-report.ts'
+import { castOf, cloneStage } from './stage.ts'
 import { judge, type LogVerdict } from './verdict.ts'
-import { openWorld, VERSIONS, type World } from './world.ts'
 
-export type RehearseReport = {
+export type RehearseReport = Omit<Rehearsal, 'from' | 'topics'> & {
   ms: number
-  from: { name: string; clusterId: string; roundTripMs: number }
+  from: Rehearsal['from'] & { roundTripMs: number }
+  /** The real ones that it was of. */
+  topics: string[]
   stage: { old: string; new: string }
   clone: Omit<Cloned, 'topics' | 'ends'> & { topics: number }
   files: { edits: number; blockers: string[]; warnings: string[]; untouched: boolean; restored: boolean }
-  rounds: Round[]
+  rounds: Omit<Round, 'certificate'>[]
   rollback: Omit<WayBack, 'restored'>
+  /** Undefined where nobody was killed. */
+  crashes?: CrashedRound | undefined
   predicted: { pauseMs: number; windowMs: number; restMs: number }
   logs: LogVerdict
-  ok: boolean
+  /** Of the second cutover, as it was when clients were let in; undefined when it could not be made. */
+  certificate: KeptCertificate | undefined
+  /** Where this report is kept. */
+  report: string
 }
 
-export type RehearseOptions = During<PlayEvent> & {
-  sandbox: SandboxOptions
-  from: NamedCluster
-  to: NamedCluster
-  /** Directory of the real discovery files: read and copied. */
-  discovery: string
-  followSymlinks?: boolean | undefined
-  acceptMentions?: readonly string[] | undefined
-  topics?: readonly string[] | undefined
-  exclude?: readonly string[] | undefined
-  groups?: readonly string[] | undefined
-  /** Records of each partition that are cloned, the newest. */
-  sample: number
-  /** What the real cutover will be given, for the prediction. */
-  stillForMs: number
-  keep: boolean
-}
+export type RehearseOptions = Omit<PlayOptions, keyof During> &
+  During<PlayEvent> & {
+    sandbox: SandboxOptions
+    from: NamedCluster
+    to: NamedCluster
+    /** Directory of the real discovery files: read and copied. */
+    discovery: string
+    followSymlinks?: boolean | undefined
+    acceptMentions?: readonly string[] | undefined
+    topics?: readonly string[] | undefined
+    exclude?: readonly string[] | undefined
+    groups?: readonly string[] | undefined
+    /** Records of each partition that are cloned, the newest. */
+    sample: number
+    /** What the real cutover will be given, for the prediction. */
+    stillForMs: number
+    keep: boolean
+    /** Where the report is kept. */
+    stateDir: string
+    /** How processes are started that are to be killed; undefined: none are. */
+    crashes: CrashesWanted | undefined
+  }
 
 /**
  * The whole cutover and its way back on throw-away clusters that hold a clone of the real topics, with clients that
  * follow a copy of the real discovery files. Reads the real cluster and the real files, and changes neither.
  */
 export const rehearse = async (options: RehearseOptions): Promise<RehearseReport> => {
-  const { signal, sandbox, discovery, followSymlinks } = options
+  const { signal, discovery, followSymlinks, stateDir } = options
   const start = performance.now()
+  const startedMs = Date.now()
+  const id = newId()
   const tell = (text: string) => options.on?.({ kind: 'step', text })
   await readDirectory(discovery, { followSymlinks, signal }) // what needs no server goes first
   const before = await bytesIn(discovery)
@@ -66,29 +90,17 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
   tell(
     `'${from.name}' holds ${plural(found.topics.length, 'topic')} that are chosen; the files name it ${plural(plan.edits.length, 'time')}`,
   )
-  tell(`starting Kafka ${VERSIONS.old} (old) and ${VERSIONS.new} (new), to be thrown away`)
-  await using world = await openWorld({
-    ...sandbox,
-    signal,
-    prefix: 'kmig-rehearsal-',
-    on: event => {
-      if (event.kind === 'fetching') tell(`fetching servers through Maven, once: ${event.directory}`)
-      if (event.kind === 'kept') tell(`logs and data of the servers are kept in ${event.directory}`)
-    },
-  })
-  if (options.keep) tell(`files are kept in ${world.keep()}`)
-  await copyFiles(discovery, world.discovery)
-  const copy = { discovery: world.discovery, followSymlinks, old, signal }
-  await sendToStage(copy, world.old, join(world.state, 'to-the-stage'))
-  await using stage = await Cluster.open({ bootstrap: world.old.bootstrap, signal })
-  const cloned = await cloneOnto(stage, real, found, { signal })
-  tell(`cloned ${plural(cloned.partitions, 'partition')} with ${plural(cloned.records, 'real record')}`)
-  await using crowd = await Crowd.open(castOf(world, cloned), { run: newRun(), journals: world.journals })
+  const room = makeRoom(stateDir, id)
+  await using stage = await cloneStage(real, found, { ...options, old })
+  const { world, cloned, versions } = stage
+  await using crowd = await Crowd.open(castOf(stage), { run: newRun(), journals: world.journals })
   await using play = await Play.open(world, crowd, options)
   await play.history()
   const first = await play.round()
   const rollback = await play.back()
+  const crashes = options.crashes && (await play.crashed(howOf(options.crashes, startedMs)))
   const second = await play.round()
+  const certificate = await keepCertificate(room, second.certificate)
   await play.end()
   tell('reading both clusters back with an ordinary client')
   const topics = cloned.topics.map(({ name }) => name)
@@ -97,8 +109,10 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
   const { restored, ...way } = rollback
   const restMs = Math.max(0, second.clientPauseMs - second.windowMs)
   const report = {
-    from,
-    stage: VERSIONS,
+    ...{ id, how: 'clone' as const, from, report: room.report },
+    at: new Date().toISOString(),
+    topics: found.topics.map(({ name }) => name),
+    stage: versions,
     clone: { topics: topics.length, ...clone },
     files: {
       edits: plan.edits.length,
@@ -107,13 +121,21 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
       untouched: differing(before, await bytesIn(discovery)).length === 0,
       restored,
     },
-    rounds: [first, second],
+    rounds: [first, second].map(({ certificate: _, ...round }) => round),
     rollback: way,
+    ...(crashes && { crashes }),
     predicted: { pauseMs: options.stillForMs + restMs, windowMs: options.stillForMs, restMs },
     logs,
+    certificate,
     ms: Math.round(performance.now() - start),
   }
-  return { ...report, ok: isRehearsed(report) }
+  return await keepReport(room, { ...report, ok: isRehearsed(report) })
+}
+
+/** The rollback has fewer lines in its journal than the cutover, and needs a third of the time. */
+const howOf = ({ withinMs, ...how }: CrashesWanted, startedMs: number): CrashHow => {
+  if (withinMs === undefined) return { ...how, until: {} }
+  return { ...how, until: { cutover: startedMs + withinMs * 0.7, rollback: startedMs + withinMs } }
 }
 
 const blockersOf = ({ mentions }: Plan, accepted: readonly string[]): string[] =>
@@ -133,30 +155,4 @@ const roundTrip = async (real: Cluster, signal: AbortSignal): Promise<number> =>
     times.push(performance.now() - start)
   }
   return Math.round((times.sort((a, b) => a - b)[2] ?? 0) * 10) / 10
-}
-
-/** How many partitions the writers write to, all together. */
-const WRITTEN = 48
-
-const castOf = (world: World, { topics }: Cloned): Cast => {
-  const writable = topics.filter(topic => topic.writable)
-  const widest = Math.max(0, ...writable.map(({ partitions }) => partitions))
-  const places = Array.from({ length: widest }, (_, partition) =>
-    writable
-      .filter(({ partitions }) => partition < partitions)
-      .map(({ name }) => ({ topic: name, partition })),
-  )
-    .flat()
-    .slice(0, WRITTEN)
-  const codecs = ['none', 'gzip', 'zstd'] as const
-  const followed = [...new Set(places.map(({ topic }) => topic))]
-  return {
-    // The first partition has all of them: the order of each must hold there too.
-    writers: codecs.map((codec, i) => ({
-      places: [...places.slice(0, 1), ...places.slice(1).filter((_, n) => n % codecs.length === i)],
-      codec,
-      locate: locateOnStage(world, i),
-    })),
-    readers: [{ group: 'kmig-rehearsal', topics: followed, locate: locateOnStage(world, 0) }],
-  }
 }

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Env } from '../config/index.ts'
-import { Cluster, createTopics, kafkaJs } from '../kafka/index.ts'
+import { Cluster, createTopics, kafkaJs, type Security } from '../kafka/index.ts'
 import { type HostPort, parseBootstrap } from '../kit/index.ts'
 import { Sandbox, type SandboxOptions, type Spec, sandboxEnvironment } from '../sandbox/index.ts'
 import { writeFiles } from './discovery-files.ts'
@@ -10,24 +10,33 @@ import { writeFiles } from './discovery-files.ts'
 export type Side = {
   name: string
   version: string
-  bootstrap: HostPort[]
-  /** Connect string of the ZooKeeper beside it, without chroot. */
-  zookeeper: string
+  bootstrap: readonly HostPort[]
+  /** Default PLAINTEXT. */
+  security?: Security | undefined
+  clientId?: string | undefined
+  /** What a discovery entry says under `zookeeper`, chroot included. */
+  zookeeper?: string | undefined
 }
+/** One that was started for the story; `ensemble`: connect string of the ZooKeeper beside it, without chroot. */
+export type Served = Side & { ensemble: string }
+/** What of the clusters a story is of; nothing is all. */
+export type Scope = { name?: string; topics?: readonly string[]; groups?: readonly string[] }
 
 /** Everything that the story plays on. */
 export type World = AsyncDisposable & {
   old: Side
   next: Side
+  /** Default all. */
+  scope?: Scope | undefined
   /** Root of the discovery files. */
   discovery: string
   /** Locks, journals. */
   state: string
   /** The journals of writers and readers. */
   journals: string
-  /** Leaves everything where it is. */
-  keep(): string
 }
+/** On throw-away clusters. `keep` leaves everything where it is. */
+export type ServedWorld = World & { old: Served; next: Served; keep(): string }
 
 const OLD: Spec = { kind: 'kafka-zk', version: '3.9.2', brokers: 1 }
 /** A KRaft cluster needs no ZooKeeper; the one beside it is where the application's znodes go. */
@@ -49,13 +58,10 @@ const AGED = [
 ]
 const AGED_RECORDS = 500
 
-/** What a discovery entry says under `zookeeper`: Kafka's own chroot. */
-export const kafkaChroot = (side: Side): string => `${side.zookeeper}/kafka`
-
 export type WorldOptions = SandboxOptions & { signal: AbortSignal; prefix: string }
 
 /** Starts both clusters at once, with empty directories beside them. */
-export const openWorld = async (options: WorldOptions): Promise<World> => {
+export const openWorld = async (options: WorldOptions): Promise<ServedWorld> => {
   await using opened = new AsyncDisposableStack()
   await Sandbox.check([OLD, NEXT], options)
   const sandbox = opened.use(await Sandbox.open(options))
@@ -64,10 +70,11 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
   opened.defer(async () => {
     if (!kept) await rm(directory, { recursive: true, force: true })
   })
-  const start = async (spec: Spec, name: string): Promise<Side> => {
+  const start = async (spec: Spec, name: string): Promise<Served> => {
     const cluster = await sandbox.start(spec)
-    const zookeeper = (cluster.zookeeper ?? '').split('/')[0] ?? ''
-    return { name, version: spec.version, bootstrap: parseBootstrap(cluster.bootstrap()), zookeeper }
+    const ensemble = (cluster.zookeeper ?? '').split('/')[0] ?? ''
+    const bootstrap = parseBootstrap(cluster.bootstrap())
+    return { name, version: spec.version, bootstrap, ensemble, zookeeper: `${ensemble}/kafka` }
   }
   const [old, next] = await Promise.all([start(OLD, 'old'), start(NEXT, 'new')])
   const [discovery, state, journals] = ['srv-configs', 'state', 'journals'].map(name => join(directory, name))
@@ -90,7 +97,7 @@ export const openWorld = async (options: WorldOptions): Promise<World> => {
 
 /** What the demo plays with: discovery files of the old cluster, and its topics. */
 export const furnish = async ({ old, discovery }: World, signal: AbortSignal): Promise<void> => {
-  await writeFiles(discovery, { bootstrap: old.bootstrap, zookeeper: kafkaChroot(old) })
+  await writeFiles(discovery, { bootstrap: old.bootstrap, zookeeper: old.zookeeper ?? '' })
   await makeTopics(old, signal)
 }
 

@@ -13,7 +13,7 @@ import {
   parseConnectString,
   ZkSession,
 } from '../zookeeper/index.ts'
-import type { Side } from './world.ts'
+import type { Served } from './world.ts'
 
 /** Where the application keeps its own znodes; one of them is ephemeral and belongs to a running instance. */
 const APP = '/app'
@@ -25,11 +25,11 @@ const LOCAL_ACL = aclOf([
 ])
 
 type Options = { signal: AbortSignal }
-const sessionOf = async ({ zookeeper }: Side, { signal }: Options): Promise<ZkSession> =>
-  await ZkSession.open({ ...parseConnectString(zookeeper), signal })
+const sessionOf = async ({ ensemble }: Served, { signal }: Options): Promise<ZkSession> =>
+  await ZkSession.open({ ...parseConnectString(ensemble), signal })
 
 /** Makes the application's znodes; its session holds the ephemeral one, so it stays open. */
-export const seedZnodes = async (side: Side, options: Options): Promise<AsyncDisposable> => {
+export const seedZnodes = async (side: Served, options: Options): Promise<AsyncDisposable> => {
   const session = await sessionOf(side, options)
   const make = async (path: string, data: string, acl: Acl = OPEN_ACL, ephemeral = false) =>
     must(await session.call(create, { path, data: Buffer.from(data), acl, ephemeral }), `create ${path}`)
@@ -46,15 +46,15 @@ export const seedZnodes = async (side: Side, options: Options): Promise<AsyncDis
 export type ZnodeFindings = { copied: number; ephemerals: number; equal: boolean }
 
 /** Copies them by zkcopy, then reads both sides znode by znode. */
-export const moveZnodes = async (from: Side, to: Side, options: Options): Promise<ZnodeFindings> => {
-  const end = ({ zookeeper }: Side) => parseConnectString(`${zookeeper}${APP}`)
+export const moveZnodes = async (from: Served, to: Served, options: Options): Promise<ZnodeFindings> => {
+  const end = ({ ensemble }: Served) => parseConnectString(`${ensemble}${APP}`)
   const { created, ephemerals } = await zkcopy({ from: end(from), to: end(to), signal: options.signal })
   const [there, here] = [await readTree(to, options), await readTree(from, options)]
   return { copied: created, ephemerals, equal: JSON.stringify(there) === JSON.stringify(here) }
 }
 
 /** Path, data and ACL of every znode that stays when its session ends. */
-const readTree = async (side: Side, options: Options): Promise<string[][]> => {
+const readTree = async (side: Served, options: Options): Promise<string[][]> => {
   await using session = await sessionOf(side, options)
   const rows: string[][] = []
   const visit = async (path: string): Promise<void> => {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { rehearsalsIn } from '../../src/cutover/index.ts'
 import { Cluster, commitOffsets, createTopics, kafkaJs, LATEST } from '../../src/kafka/index.ts'
 import { parseBootstrap } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster } from '../../src/sandbox/index.ts'
@@ -28,13 +29,25 @@ servers('kmig rehearse', () => {
   })
   const rehearse = async (root: string, ...args: string[]) => {
     const directory = temporary()
+    const state = temporary()
     const from = args.includes('--from') ? [] : ['--from', real.bootstrap()]
     const ended = await spawned(
       bin,
-      ['rehearse', ...from, '--to', '192.0.2.1:9092', '--discovery', root, '--json', ...args],
+      [
+        'rehearse',
+        ...from,
+        '--to',
+        '192.0.2.1:9092',
+        '--discovery',
+        root,
+        '--json',
+        '--state-dir',
+        state,
+        ...args,
+      ],
       { env: { TMPDIR: directory } },
     )
-    return { ...ended, left: readdirSync(directory) }
+    return { ...ended, left: readdirSync(directory), state }
   }
 
   test('what can not be rehearsed is refused before a server starts', async () => {
@@ -92,7 +105,8 @@ servers('kmig rehearse', () => {
     const text = discoveryText({ devc: [real.bootstrap()] }, real.zookeeper)
     using srv = scratch({ 'kafka_discovery/standard.yaml': text, 'app.conf': `x=${real.bootstrap()}\n` })
 
-    const { code, stdout, stderr, left } = await rehearse(srv.root, '--sample', '50', '--still-for', '7s')
+    const args = ['--sample', '50', '--still-for', '7s', '--contents', '--no-crashes']
+    const { code, stdout, stderr, left, state } = await rehearse(srv.root, ...args)
     expect({ code, stderr }).toMatchObject({ code: 0 })
     const report = JSON.parse(stdout)
     expect(report).toMatchObject({
@@ -126,5 +140,17 @@ servers('kmig rehearse', () => {
     expect(await ends()).toEqual(before)
     expect(readFileSync(join(srv.root, 'kafka_discovery/standard.yaml'), 'utf8')).toBe(text)
     expect(left).toEqual([])
+    expect(report.certificate).toMatchObject({ verdict: 'proved', unexplained: [] })
+    expect(JSON.parse(readFileSync(report.certificate.path, 'utf8'))).toMatchObject({
+      kmig: 'cutover-certificate',
+      runId: report.rounds[1].run,
+    })
+    expect(rehearsalsIn(state)).toEqual([
+      {
+        ...{ id: report.id, at: report.at, how: 'clone', ok: true, path: report.report },
+        from: { name: report.from.name, clusterId: cluster.clusterId },
+        topics: ['idle', 'orders', 'small', 'state'],
+      },
+    ])
   }, 280_000)
 })

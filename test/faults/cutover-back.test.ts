@@ -6,7 +6,7 @@ import { demoCast } from '../../src/story/cast.ts'
 import { Crowd } from '../../src/story/crowd.ts'
 import { changedFiles, snapshot } from '../../src/story/discovery-files.ts'
 import { judge } from '../../src/story/verdict.ts'
-import { furnish, kafkaChroot, openWorld, TOPICS, type World } from '../../src/story/world.ts'
+import { furnish, openWorld, TOPICS, type World } from '../../src/story/world.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
 
 const { signal } = new AbortController()
@@ -26,10 +26,7 @@ servers('the whole way, there and back and there again, with live clients that f
   })
 
   const cutOver = async () => {
-    const side = ({ name, bootstrap, ...rest }: World['old']) => ({
-      ...{ name, bootstrap },
-      zookeeper: kafkaChroot({ name, bootstrap, ...rest }),
-    })
+    const side = ({ name, bootstrap, zookeeper }: World['old']) => ({ name, bootstrap, zookeeper })
     await using cutover = await Cutover.open({
       from: side(world.old),
       to: side(world.next),

@@ -9,8 +9,16 @@ const timings = [
 ]
 const round = { run: 'r', changed: ['a.yaml'], clientsMoved: true, windowMs: 1_000, timings }
 const pause = { clientPauseMs: 1_600, pauseMs: 1_400, ms: 3_000 }
+const killed = { step: 'state' as const, name: 'fenced', state: 'fenced', backMs: 2_000 }
+const crashes = {
+  ...{ cutover: [killed], rollback: [{ ...killed, step: 'hook' as const, name: 'unfence' }] },
+  ...{ complete: true, same: true, clientsMoved: true, clientsBack: true, longestPauseMs: 900, ms: 60_000 },
+}
+const certificate = { path: 'c.json', html: 'c.html', verdict: 'accepted', unexplained: [] }
 const good: Omit<RehearseReport, 'ok'> = {
-  ms: 40_000,
+  ...{ ms: 40_000, id: 'r1', at: '2026-01-01T00:00:40.000Z', how: 'clone', report: '/s/report.json' },
+  topics: ['a', 'b'],
+  certificate,
   from: { name: 'old', clusterId: 'c', roundTripMs: 0.4 },
   stage: { old: '3.9.2', new: '4.3.1' },
   clone: { topics: 2, partitions: 5, records: 70, bytes: 9_000, groups: 1, short: [], refused: [] },
@@ -22,6 +30,7 @@ const good: Omit<RehearseReport, 'ok'> = {
   rollback: { ms: 900, clientPauseMs: 1_900, clientsBack: true, written: 40, timings },
   predicted: { pauseMs: 10_600, windowMs: 10_000, restMs: 600 },
   logs,
+  crashes,
 }
 
 describe('a rehearsal', () => {
@@ -31,6 +40,22 @@ describe('a rehearsal', () => {
     expect(text).not.toContain('WRONG')
     expect(text).toMatch(/state +cutover 1 +cutover 2\n +planned +100 ms +100 ms\n +fenced +1.0 s +1.0 s/)
     expect(text).toContain('predicted write pause: 10.6 s = 10.0 s of --still-for + 600 ms measured here')
+  })
+  test('tells of each kill where it was, in which state, and how long until the run was beyond it', () => {
+    const text = rehearseText({ ...good, ok: true })
+    expect(text).toMatch(/cutover, killed behind +in state +back after\n +fenced +fenced +2.0 s/)
+    expect(text).toMatch(/hook unfence +fenced +2.0 s/)
+    expect(rehearseText({ ...good, crashes: undefined, ok: true })).not.toContain('killed')
+    expect(isRehearsed({ ...good, crashes: undefined })).toBe(true)
+    expect(text).not.toContain('had its turn')
+    const spared = { ...good, crashes: { ...crashes, complete: false } }
+    expect(rehearseText({ ...spared, ok: true })).toContain('not every line had its turn')
+  })
+  test('names its certificate, with what that does not explain, and where the report is kept', () => {
+    const open = { ...certificate, verdict: 'unproved', unexplained: ['a-0: why'] }
+    const text = rehearseText({ ...good, certificate: open, ok: false })
+    for (const line of ['unproved, c.html', 'not explained: a-0: why', 'report: /s/report.json'])
+      expect(text).toContain(line)
   })
   const [first, second] = good.rounds
   const rows: [string, Partial<typeof good>][] = [
@@ -42,6 +67,11 @@ describe('a rehearsal', () => {
     ['nobody wrote before the way back', { rollback: { ...good.rollback, written: 0 } }],
     ['there was one cutover only', { rounds: good.rounds.slice(1) }],
     ['no file was rewritten', { rounds: [first, { ...second, changed: [] }] as typeof good.rounds }],
+    ['its certificate leaves something open', { certificate: { ...certificate, unexplained: ['x'] } }],
+    ['there is no certificate', { certificate: undefined }],
+    ['a killed cutover ended otherwise', { crashes: { ...crashes, same: false } }],
+    ['nobody was killed though it was asked', { crashes: { ...crashes, cutover: [] } }],
+    ['clients did not come back after kills', { crashes: { ...crashes, clientsBack: false } }],
     ['clients did not move', { rounds: [{ ...first, clientsMoved: false }, second] as typeof good.rounds }],
   ]
   for (const [fault, over] of rows)

@@ -11,16 +11,20 @@ import {
   mentionFlag,
   topicFlags,
   type View,
-} from '../src/cli/index.ts'
-import { EXIT, formatCount, KmigError } from '../src/kit/index.ts'
+} from '../../src/cli/index.ts'
+import { EXIT, formatCount, KmigError } from '../../src/kit/index.ts'
 import {
   type PlayEvent,
+  type RehearseOptions,
   type RehearseReport,
   rehearse,
   rehearseShape,
   rehearseText,
   sandboxOptions,
-} from '../src/story/index.ts'
+} from '../../src/story/index.ts'
+
+/** What comes after the kills has its own time: all of it within 4 minutes. */
+const KILLS_MS = 160_000
 
 const view: View<PlayEvent, RehearseReport> = {
   schema: envelope(rehearseShape),
@@ -53,8 +57,21 @@ export default class Rehearse extends BaseCommand {
     ...mentionFlag,
     sample: countFlag({ summary: 'records of each partition to clone, the newest', default: 200, min: 0 }),
     'still-for': durationFlag({ summary: 'what the real cutover will be given', default: 10_000 }),
+    contents: Flags.boolean({ summary: 'compare contents too, as of cutover' }),
+    crashes: Flags.boolean({
+      summary:
+        'kill a cutover and a rollback behind each line of their journal, and start them again; default as far as it goes within 4 minutes',
+      allowNo: true,
+    }),
     keep: Flags.boolean({ summary: 'keep logs, journals and the copied files, and print where they are' }),
     shadow: Flags.boolean({ summary: 'on shadow topics of the real clusters: not built yet' }),
+  }
+
+  /** Asked for, kills take the time that they need. */
+  #crashes(asked: boolean | undefined): RehearseOptions['crashes'] {
+    if (asked === false) return undefined
+    const worker = [process.execPath, process.argv[1] ?? '', 'rehearse', 'worker']
+    return { worker, env: this.env, withinMs: asked ? undefined : KILLS_MS }
   }
 
   async run(): Promise<RehearseReport> {
@@ -68,14 +85,17 @@ export default class Rehearse extends BaseCommand {
         },
       )
     }
-    const { discovery, topics, exclude, groups, sample, keep } = flags
+    const { discovery, topics, exclude, groups, sample, contents, keep } = flags
     const options = {
-      ...{ discovery, topics, exclude, groups, sample, keep },
+      ...{ discovery, topics, exclude, groups, sample, contents, keep },
       from: this.cluster(flags.from),
       to: this.cluster(flags.to),
       followSymlinks: flags['follow-symlinks'],
       acceptMentions: flags['accept-mention'],
       stillForMs: flags['still-for'],
+      stateDir: this.stateDirectory,
+      toolVersion: this.config.version,
+      crashes: this.#crashes(flags.crashes),
       sandbox: sandboxOptions(this.env, tmpdir()),
     }
     return await this.show(during => rehearse({ ...options, ...during }), view)
