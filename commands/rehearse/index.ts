@@ -1,30 +1,14 @@
 import { tmpdir } from 'node:os'
-import {
-  BaseCommand,
-  clusterFlags,
-  countFlag,
-  discoveryFlags,
-  durationFlag,
-  envelope,
-  Flags,
-  groupFlags,
-  mentionFlag,
-  topicFlags,
-  type View,
-} from '../../src/cli/index.ts'
+import { BaseCommand, envelope, rehearseFlags, type View } from '../../src/cli/index.ts'
 import { EXIT, formatCount, KmigError } from '../../src/kit/index.ts'
 import {
   type PlayEvent,
-  type RehearseOptions,
   type RehearseReport,
   rehearse,
   rehearseShape,
   rehearseText,
   sandboxOptions,
 } from '../../src/story/index.ts'
-
-/** What comes after the kills has its own time: all of it within 4 minutes. */
-const KILLS_MS = 160_000
 
 const view: View<PlayEvent, RehearseReport> = {
   schema: envelope(rehearseShape),
@@ -49,30 +33,7 @@ export default class Rehearse extends BaseCommand {
     '<%= config.bin %> rehearse --discovery srv-configs/',
     "<%= config.bin %> rehearse --discovery srv-configs/ --topics 'orders*' --sample 1000 --still-for 30s",
   ]
-  static override flags = {
-    ...clusterFlags,
-    ...topicFlags,
-    ...groupFlags,
-    ...discoveryFlags,
-    ...mentionFlag,
-    sample: countFlag({ summary: 'records of each partition to clone, the newest', default: 200, min: 0 }),
-    'still-for': durationFlag({ summary: 'what the real cutover will be given', default: 10_000 }),
-    contents: Flags.boolean({ summary: 'compare contents too, as of cutover' }),
-    crashes: Flags.boolean({
-      summary:
-        'kill a cutover and a rollback behind each line of their journal, and start them again; default as far as it goes within 4 minutes',
-      allowNo: true,
-    }),
-    keep: Flags.boolean({ summary: 'keep logs, journals and the copied files, and print where they are' }),
-    shadow: Flags.boolean({ summary: 'on shadow topics of the real clusters: not built yet' }),
-  }
-
-  /** Asked for, kills take the time that they need. */
-  #crashes(asked: boolean | undefined): RehearseOptions['crashes'] {
-    if (asked === false) return undefined
-    const worker = [process.execPath, process.argv[1] ?? '', 'rehearse', 'worker']
-    return { worker, env: this.env, withinMs: asked ? undefined : KILLS_MS }
-  }
+  static override flags = rehearseFlags
 
   async run(): Promise<RehearseReport> {
     const { flags } = await this.parse(Rehearse)
@@ -86,6 +47,7 @@ export default class Rehearse extends BaseCommand {
       )
     }
     const { discovery, topics, exclude, groups, sample, contents, keep } = flags
+    const worker = [process.execPath, process.argv[1] ?? '', 'rehearse', 'worker']
     const options = {
       ...{ discovery, topics, exclude, groups, sample, contents, keep },
       from: this.cluster(flags.from),
@@ -95,7 +57,8 @@ export default class Rehearse extends BaseCommand {
       stillForMs: flags['still-for'],
       stateDir: this.stateDirectory,
       toolVersion: this.config.version,
-      crashes: this.#crashes(flags.crashes),
+      crashes:
+        flags.crashes === false ? undefined : { worker, env: this.env, thorough: flags.crashes === true },
       sandbox: sandboxOptions(this.env, tmpdir()),
     }
     return await this.show(during => rehearse({ ...options, ...during }), view)

@@ -15,6 +15,7 @@ export {
 } from './flags.ts'
 export { offsetFlags } from './offset-flags.ts'
 export type { Progress } from './progress.ts'
+export { rehearseFlags } from './rehearse-flags.ts'
 export { loadFlags, stressFlags } from './stress-flags.ts'
 export type { View } from './view.ts'
 export { followFlags, keepFlags, pathFlags, preserveFlags } from './zk-flags.ts'

@@ -19,8 +19,8 @@ export type CrashOptions = During<Died> & {
 
 /** How the kills of a rehearsal are done. */
 export type CrashesWanted = Pick<CrashOptions, 'worker' | 'env'> & {
-  /** Kills end after so long, counted from the rehearsal's start; default never. */
-  withinMs?: number | undefined
+  /** However long it takes; else kills end in time for the rehearsal to end within four minutes. */
+  thorough: boolean
 }
 
 const AGAIN_MS = 100

@@ -132,11 +132,13 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
   return await keepReport(room, { ...report, ok: isRehearsed(report) })
 }
 
-/** The rollback has fewer lines in its journal than the cutover, and needs a third of the time. */
-const howOf = ({ withinMs, ...how }: CrashesWanted, startedMs: number): CrashHow => {
-  if (withinMs === undefined) return { ...how, until: {} }
-  return { ...how, until: { cutover: startedMs + withinMs * 0.7, rollback: startedMs + withinMs } }
-}
+/** What comes after the kills has its own time: all of it within four minutes. */
+const KILLS_MS = { cutover: 110_000, rollback: 160_000 }
+
+const howOf = ({ thorough, ...how }: CrashesWanted, startedMs: number): CrashHow => ({
+  ...how,
+  until: thorough ? {} : { cutover: startedMs + KILLS_MS.cutover, rollback: startedMs + KILLS_MS.rollback },
+})
 
 const blockersOf = ({ mentions }: Plan, accepted: readonly string[]): string[] =>
   [...Map.groupBy(mentions, ({ path }) => path)]
