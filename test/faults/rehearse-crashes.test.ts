@@ -40,7 +40,7 @@ servers('kmig rehearse', () => {
       { env: { TMPDIR: directory } },
     )
     expect(ended).toMatchObject({ code: 0 })
-    const { crashes, logs, ms } = JSON.parse(ended.stdout)
+    const { crashes, logs } = JSON.parse(ended.stdout)
     const names = (killed: Killed[], step: string) =>
       killed.filter(each => each.step === step).map(({ name }) => name)
     const states = ['planned', 'mirroring', 'caught-up', 'armed', 'fencing', 'fenced', 'still', 'drained']
@@ -56,7 +56,6 @@ servers('kmig rehearse', () => {
     ])
     expect(names(crashes.rollback, 'hook')).toEqual(['fence', 'unfence', 'rollback'])
     expect(crashes).toMatchObject({ complete: true, same: true, clientsMoved: true, clientsBack: true })
-    process.stderr.write(`${JSON.stringify(crashes)} ${ms}\n`)
     expect(logs).toMatchObject({ offsetsIdentical: true, skipped: 0, reread: 0, faults: [] })
     expect(readdirSync(directory)).toEqual([])
     expect(readFileSync(join(srv.root, 'kafka_discovery/standard.yaml'), 'utf8')).toContain(real.bootstrap())
