@@ -2,6 +2,7 @@ import { ATTRIBUTE, type Cluster, EARLIEST, headers, LATEST, partitionKey } from
 import { type During, inFlight, isKmigError, KmigError, Offset } from '../kit/index.ts'
 import { OffsetMap, StateTopic } from '../offsets/index.ts'
 import { type Chain, ChainScan } from './chain.ts'
+import { type EpochStart, SourceEpochs } from './epochs.ts'
 import type { MirrorEvent } from './events.ts'
 import { fetchAt } from './fetch-at.ts'
 import type { TopicPlan } from './plan.ts'
@@ -111,7 +112,7 @@ export const suspectCopies = async (
   }
 }
 
-type Whole = (Chain & { partition: number })[]
+type Whole = (Chain & { partition: number; sourceEpochs: readonly EpochStart[] })[]
 
 /** Reads a topic of the target from end to end, and compares it with the source. Throws TARGET_NOT_EMPTY where that fits not. */
 const readWhole = async (plan: TopicPlan, { source, target, signal }: FindOptions): Promise<Whole> => {
@@ -138,9 +139,11 @@ const readWhole = async (plan: TopicPlan, { source, target, signal }: FindOption
       throw wrong(`it begins with padding up to ${found.padded}, the source at ${start}`)
     if (found.end > end && found.end > found.padded)
       throw wrong(`it ends at ${found.end}, the source at ${end}`)
-    const odd = await unlikeSource(found, { source, target, where, compacts, starts: start, signal: during })
+    const epochs = new SourceEpochs()
+    const how = { source, target, where, compacts, starts: start, epochs, signal: during }
+    const odd = await unlikeSource(found, how)
     if (odd !== undefined) throw wrong(odd)
-    return { ...found, partition }
+    return { ...found, partition, sourceEpochs: epochs.unkept()?.starts ?? [] }
   }
   for await (const chain of inFlight(partitions, SCANS_AT_ONCE, scan, signal)) chains.push(chain)
   return chains

@@ -246,7 +246,7 @@ export class Inlet {
     if (!part.records || part.records.length === 0) return
     this.#lanes.delete(lane) // to the end of the line: the broker fills its answer in the order of the request
     this.#lanes.add(lane)
-    lane.sourceEpochs.saw(epochsIn(part.records))
+    lane.sourceEpochs.saw(epochsIn(part.records, lane.wanted))
     try {
       const got: Recoded = recode(part.records, {
         ...RECODE,

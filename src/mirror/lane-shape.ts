@@ -1,5 +1,6 @@
 import type { KmigError, Offset } from '../kit/index.ts'
 import type { OffsetMap, Shift } from '../offsets/index.ts'
+import type { EpochStart } from './epochs.ts'
 import type { OffsetsPolicy } from './filling.ts'
 import type { KeptSent } from './sent.ts'
 
@@ -66,6 +67,8 @@ export type LaneOptions = {
   strays?: readonly { from: bigint; to: bigint }[] | undefined
   /** What it was sent before, where its source can lose records between two reads. */
   sent?: KeptSent | undefined
+  /** In which leader epochs of the source what it was sent was written. */
+  epochs?: readonly EpochStart[] | undefined
   /** Whether its source is compacted. */
   compacts?: boolean | undefined
   /** Whether it goes the way back, from the new cluster to the old one. */

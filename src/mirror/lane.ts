@@ -75,7 +75,7 @@ export class Lane {
   /** The source's log end (high watermark) and last stable offset, as of the last answer. */
   sourceEnd: Offset | undefined
   sourceStable: Offset | undefined
-  readonly sourceEpochs = new SourceEpochs()
+  readonly sourceEpochs: SourceEpochs
   /** What the source lost before it was copied, and the operator accepted. */
   readonly gaps: LostGap[] = []
   /** When it first asked for records, and when the last of them landed; ms of the monotonic clock. */
@@ -106,6 +106,7 @@ export class Lane {
     this.wanted = this.place.source
     this.wantedOrdinal = anchor.ordinal
     this.sent = new Sent(producer, more.sent)
+    this.sourceEpochs = new SourceEpochs(more.epochs)
     this.compacts = more.compacts ?? false
     this.#fillingLimitMs = more.fillingLimitMs ?? FILLING_LIMIT_MS
     this.counts = more.counts ?? noCounts()
@@ -228,7 +229,7 @@ export class Lane {
   }
   /** Whether something must be kept in the state before it can go on. */
   get keeps(): boolean {
-    return this.map.bar !== undefined && this.#phase.at !== 'stopped'
+    return this.#bar !== undefined && this.#phase.at !== 'stopped'
   }
 
   get #next(): Piece | undefined {
@@ -236,8 +237,15 @@ export class Lane {
     const piece = this.#pending.next(hole => this.#fills(hole))
     return piece && this.#kept(piece.end) ? piece : undefined
   }
+  /** Nothing from this source offset on may be sent yet. */
+  get #bar(): bigint | undefined {
+    const [map, epochs] = [this.map.bar, this.sourceEpochs.bar]
+    if (map === undefined || epochs === undefined) return map ?? epochs
+    return map < epochs ? map : epochs
+  }
   #kept(end: Offset): boolean {
-    return this.map.bar === undefined || end <= this.map.bar
+    const bar = this.#bar
+    return bar === undefined || end <= bar
   }
   /** Whether a hole is filled: it lies where offsets are identical. */
   #fills({ from }: Hole): boolean {

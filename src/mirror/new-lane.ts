@@ -21,7 +21,7 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
   const start = state.topic(topic)?.starts[partition] ?? Offset(0n)
   const ground = state.ground(where)
   const { target: offset, ordinal } = ground ?? { target: Offset(0n), ordinal: 0n }
-  const anchor = state.anchor(where) ?? { offset, ordinal, epoch: -1, source: -1 }
+  const anchor = state.anchor(where) ?? { offset, ordinal, epoch: -1 }
   const { map, why = map.translated ? '--offsets translated' : undefined } = state.map(topic, partition)
   const lane = new Lane({
     topic,
@@ -33,6 +33,7 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     ...before,
     ground,
     sent: state.sent(where),
+    epochs: state.sourceEpochs(where),
     compacts: state.topic(topic)?.compacts,
     back: options.back,
     strays: options.strays,
@@ -40,7 +41,6 @@ export const newLane = ({ topic, partition, state, identity, before, options }: 
     fillingLimitMs: options.fillingLimitMs,
   })
   lane.gaps.push(...(state.gaps(where) ?? []))
-  lane.sourceEpochs.resume({ offset: lane.place.source, source: anchor.source })
   if (options.offsets === 'identical' && lane.map.translated) lane.stop(notIdentical(lane, lane.map.shifts))
   return lane
 }

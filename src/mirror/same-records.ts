@@ -2,6 +2,7 @@ import { type Cluster, type KafkaRecord, type Piece, partitionOf, recode, record
 import type { During, Offset } from '../kit/index.ts'
 import type { Gap } from '../offsets/index.ts'
 import type { Chain } from './chain.ts'
+import { epochsIn, type SourceEpochs } from './epochs.ts'
 import { fetchAt } from './fetch-at.ts'
 import { gapsIn, type Item } from './pending.ts'
 
@@ -10,17 +11,19 @@ const STAMP = { producerId: -1n, producerEpoch: -1, baseSequence: -1 }
 const PURPOSE = 'compare'
 
 export type Compared = During & { source: Cluster; target: Cluster; where: string; compacts: boolean }
+type Range = During & { where: string; from: Offset; to: Offset; epochs?: SourceEpochs }
 
 /** What the source has committed in [from, to), as pieces and holes in order; ends early where it holds no more. */
 async function* itemsOf(
   cluster: Cluster,
-  { where, from, to, signal }: During & { where: string; from: Offset; to: Offset },
+  { where, from, to, epochs, signal }: Range,
 ): AsyncGenerator<Item, void> {
   for (let at = from; at < to; ) {
     const how = { committed: true, purpose: PURPOSE, what: 'reading', signal }
     const part = await fetchAt(cluster, { ...partitionOf(where), at, ...how })
     const aborted = part.abortedTransactions ?? []
     const set = part.records ?? Buffer.alloc(0)
+    epochs?.saw(epochsIn(set, at))
     const { items, next, stop } = recode(set, {
       ...RECODE,
       where,
@@ -60,10 +63,11 @@ const tailOf = async (
 /**
  * Why a copy whose state is gone can't be taken for one of this source at identical offsets; undefined if it is one. Its
  * last records must be the source's at the same offsets, and where it holds control records the source must hold none.
+ * `epochs` learns of which leader epochs the source's are.
  */
 export const unlikeSource = async (
   chain: Chain,
-  { starts, ...o }: Compared & { starts: Offset },
+  { starts, epochs, ...o }: Compared & { starts: Offset; epochs: SourceEpochs },
 ): Promise<string | undefined> => {
   const { source, target, where, compacts, signal } = o
   if (chain.tail.length === 0 || chain.end <= chain.padded) return undefined
@@ -72,7 +76,7 @@ export const unlikeSource = async (
   const [first] = chain.tail
   const from = first && first.from > starts ? first.from : starts
   if (from < chain.end)
-    for await (const item of itemsOf(source, { where, from, to: chain.end, signal }))
+    for await (const item of itemsOf(source, { where, from, to: chain.end, epochs, signal }))
       if (item.kind === 'piece')
         for (const { offset, record } of recordsIn(item)) theirs.set(offset, textOf(record))
   const common = [...ours.keys()].filter(offset => theirs.has(offset))

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { partitionKey, partitionOf } from '../kafka/index.ts'
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import { type Beginning, mapOf, OffsetMap, type StateTopic } from '../offsets/index.ts'
+import type { EpochStart, SourceEpochs } from './epochs.ts'
 import type { LostGap } from './gaps.ts'
 import type { Lane } from './lane.ts'
-import { placeOf } from './place.ts'
 import type { KeptSent, Sent } from './sent.ts'
 
 const whole = z.string().regex(/^-?\d+$/)
@@ -58,15 +58,11 @@ const topicState = z.object({
 })
 export type TopicState = z.output<typeof topicState>
 
-/** `source`: the source's leader epoch of the record before the offset; -1 if not known. */
 const anchorState = z
-  .object({
-    offset,
-    ordinal: whole.transform(BigInt).optional(),
-    epoch: z.number(),
-    source: z.number().default(-1),
-  })
-  .transform(({ offset, ordinal = offset, epoch, source }) => ({ offset, ordinal, epoch, source }))
+  .object({ offset, ordinal: whole.transform(BigInt).optional(), epoch: z.number() })
+  .transform(({ offset, ordinal = offset, epoch }) => ({ offset, ordinal, epoch }))
+/** See SourceEpochs. */
+const epochsState = z.array(z.object({ from: whole.transform(BigInt), epoch: z.number() }))
 
 /** Where records of a partition stand elsewhere than on the source, from the first on; and why. */
 const shiftsState = z.object({
@@ -108,30 +104,33 @@ const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
 
 /** Keys that are followed by `topic-partition`. */
-const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/', 'sent/']
+const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/', 'sent/', 'epochs/']
 
 const text = (value: unknown): unknown =>
   JSON.parse(JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? String(v) : v)))
 
-const anchorOf = ({ anchor, map, sourceEpochs }: Lane): unknown => {
-  const { source } = placeOf(map, { ordinal: anchor.ordinal, target: anchor.offset })
-  return text({ ...anchor, source: sourceEpochs.before(source) })
-}
-
-type Mapped = { where: string; map: OffsetMap; why: string; sent?: Sent }
+type Mapped = { where: string; map: OffsetMap; why: string; sent?: Sent; sourceEpochs?: SourceEpochs }
 /** So many partitions' grounds are one batch, as a rule. */
 const GROUNDS_AT_ONCE = 200
 
-/** What a map has learned, as it is kept. */
-const unkeptOf = ({ where, map, why, sent }: Mapped) => {
-  const unkept = map.unkept()
-  if (!unkept) return undefined
-  const texts = unkept.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const)
+/** What a map has learned, and of which epochs the source is, as it is kept. */
+const unkeptOf = ({ where, map, why, sent, sourceEpochs }: Mapped) => {
+  const [unkept, epochs] = [map.unkept(), sourceEpochs?.unkept()]
+  if (!unkept && !epochs) return undefined
+  const texts = unkept?.texts.map(({ chunk, text }) => [`map/${where}/${chunk}`, text] as const) ?? []
   // those that are no more go first: a map must never be kept in part with what comes after it from before
   texts.sort(([, a], [, b]) => Number(a !== null) - Number(b !== null))
-  const shifts = unkept.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
-  const kept = sent?.kept && ([`sent/${where}`, text(sent.kept)] as const)
-  return { unkept, entries: [...texts, ...(shifts ? [shifts] : []), ...(kept ? [kept] : [])] }
+  const shifts = unkept?.shifts && ([`shifts/${where}`, text({ shifts: unkept.shifts, why })] as const)
+  const kept = unkept && sent?.kept && ([`sent/${where}`, text(sent.kept)] as const)
+  const starts = epochs && ([`epochs/${where}`, text(epochs.starts)] as const)
+  return {
+    entries: [...texts, ...[shifts, kept, starts].filter(each => each !== undefined)],
+    kept: () => {
+      unkept?.kept()
+      epochs?.kept()
+    },
+    failed: () => unkept?.failed(),
+  }
 }
 
 /** The mirror's memory on the target, read and written by meaning. Throws STATE_DAMAGED on what it can't read. */
@@ -195,14 +194,16 @@ export class MirrorState {
       const share = parts.slice(from, from + GROUNDS_AT_ONCE).map(part => {
         const kept = unkeptOf(part)
         const { where, ground } = part
-        const rest = [[`anchor/${where}`, null] as const, [`ground/${where}`, text(ground)] as const]
+        // the source's records before it may be of other epochs now: the way back wrote them
+        const gone = [[`anchor/${where}`, null] as const, [`epochs/${where}`, null] as const]
+        const rest = [...gone, [`ground/${where}`, text(ground)] as const]
         return { kept, entries: [...(kept?.entries ?? []), ...rest] }
       })
       await this.#put(
         share.flatMap(({ entries }) => entries),
         during,
       )
-      for (const { kept } of share) kept?.unkept.kept()
+      for (const { kept } of share) kept?.kept()
     }
   }
 
@@ -251,6 +252,10 @@ export class MirrorState {
     )
     if (entries.length > 0) await this.#put(entries, during)
   }
+  /** In which leader epochs of the source what was ever sent to a partition was written. */
+  sourceEpochs(where: string): EpochStart[] {
+    return this.#read(`epochs/${where}`, epochsState) ?? []
+  }
   /** What this mirror writes with, and has ever written with, everywhere. */
   get producerIds(): ProducerIds | undefined {
     const { identity: known } = this
@@ -273,10 +278,10 @@ export class MirrorState {
         during,
       )
     } catch (e) {
-      for (const { unkept } of parts) unkept.failed()
+      for (const part of parts) part.failed()
       throw e
     }
-    for (const { unkept } of parts) unkept.kept()
+    for (const part of parts) part.kept()
   }
 
   async setIdentity(value: Identity, during: During): Promise<void> {
@@ -293,12 +298,19 @@ export class MirrorState {
   async setFound(
     topic: string,
     now: TopicState,
-    checked: readonly { partition: number; end: Offset; ordinal: bigint; epoch: number }[],
+    checked: readonly {
+      partition: number
+      end: Offset
+      ordinal: bigint
+      epoch: number
+      sourceEpochs: readonly EpochStart[]
+    }[],
     during: During,
   ): Promise<void> {
-    const anchors = checked.map(({ partition, end, ordinal, epoch }) => {
-      const anchor = { offset: end, ordinal, epoch, source: -1 }
-      return [`anchor/${partitionKey(topic, partition)}`, text(anchor)] as const
+    const anchors = checked.flatMap(({ partition, end, ordinal, epoch, sourceEpochs }) => {
+      const where = partitionKey(topic, partition)
+      const anchor = [`anchor/${where}`, text({ offset: end, ordinal, epoch })] as const
+      return [anchor, [`epochs/${where}`, text(sourceEpochs)] as const]
     })
     await this.#put([...anchors, [`topic/${topic}`, text(now)]], during)
   }
@@ -342,7 +354,7 @@ export class MirrorState {
     if (entries.length > 0) await this.#put(entries, during)
   }
   async setAnchors(lanes: readonly Lane[], during: During): Promise<void> {
-    const entries = lanes.map(lane => [`anchor/${lane.where}`, anchorOf(lane)] as const)
+    const entries = lanes.map(lane => [`anchor/${lane.where}`, text(lane.anchor)] as const)
     if (entries.length > 0) await this.#put(entries, during)
   }
   #read<T extends z.ZodType>(key: string, schema: T): z.output<T> | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Cluster, createTopics, kafkaJs, type NewRecord } from '../../src/kafka/index.ts'
+import { type Cluster, createTopics, deleteTopics, kafkaJs, type NewRecord } from '../../src/kafka/index.ts'
 import { parseBootstrap, sleep } from '../../src/kit/index.ts'
 import { exitOf, Mirror, type MirrorEvent } from '../../src/mirror/index.ts'
 import type { SandboxCluster } from '../../src/sandbox/index.ts'
@@ -154,6 +154,44 @@ servers('kmig mirror and elections', () => {
       ['lossy', 'SOURCE_TRUNCATED'],
       ['lossy-down', 'SOURCE_TRUNCATED'],
     ])
+  })
+
+  test('an unclean election on the source right after a kill -9, and before the first record after the state was found again: the partition stops with the range that only the target holds', async () => {
+    await using world = await MirrorWorld.open({ old: { brokers: 3, config } })
+    const cutBack = async (topic: string, copy: () => Promise<void>) => {
+      await createTopics(world.old, [{ name: topic, partitions: 1, replicationFactor: 2, configs: LOSSY }])
+      await world.write(world.old, topic, values('both have it', 20))
+      const { heal } = await uncleanElection(world, {
+        side: 'old',
+        topic,
+        more: async () => {
+          await world.write(world.old, topic, values('lost', 10))
+          await copy()
+        },
+        instead: values('another', 25),
+      })
+      await heal()
+      const report = await world.mirror(topic, [topic])
+      expect(report.partitions.map(({ stopped }) => stopped)).toEqual([
+        expect.objectContaining({
+          code: 'SOURCE_TRUNCATED',
+          message: expect.stringContaining('the source lost offsets 20 to 29'),
+        }),
+      ])
+      expect((await logOf(world.next, topic, 0)).length).toBe(30)
+    }
+    await cutBack('killed', async () => {
+      const { process: child, ended } = world.command('killed', ['killed'])
+      await until('it is copied', async () => (await world.total(world.next, ['killed'])) === 30n)
+      child.kill('SIGKILL')
+      expect((await ended).signal).toBe('SIGKILL')
+    })
+    await cutBack('forgotten', async () => {
+      await world.mirror('forgotten', ['forgotten'])
+      await deleteTopics(world.next, ['__kmig.forgotten'])
+      await world.mirror('forgotten', ['forgotten'])
+      expect(world.warnings.join('\n')).toContain('what was known of it was gone')
+    })
   })
 
   test('an unclean election on the target: what it lost is named and copied again, and the copy is equal', async () => {
