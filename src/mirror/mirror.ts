@@ -20,6 +20,7 @@ import { newLane } from './new-lane.ts'
 import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { Ownership, type Share } from './ownership.ts'
+import { patienceOf, patiently } from './patience.ts'
 import { type MirrorPlan, nothingPlanned, planTopics, type TopicPlan, topicChooser } from './plan.ts'
 import { awaitPrepared, holdConfigs, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
@@ -32,7 +33,6 @@ import { openBoth } from './two-clusters.ts'
 import { isAnew } from './verdict.ts'
 import { asShared, isOutdated, partsReady, uncopied, type Work, workToShare } from './work.ts'
 
-const PROGRESS_MS = 250
 /** How often group offsets are copied, and ACLs and quotas. */
 const GROUPS_MS = 5_000
 const INVENTORY_MS = 30_000
@@ -97,10 +97,12 @@ export class Mirror implements AsyncDisposable {
     const { source, target } = await openBoth(options, { pool, opened })
     const mirror = new Mirror(options, source, target, pool)
     if (options.own) await mirror.#own(opened)
-    const topic = await StateTopic.read(target, mirror.name, { signal })
-    mirror.#state = topic && new MirrorState(topic)
-    await mirror.#replan()
-    mirror.#plan.warnings = await settingWarnings(target, mirror.#plan.topics, { signal })
+    await patiently(patienceOf(options, 'mirror'), async () => {
+      const topic = await StateTopic.read(target, mirror.name, { signal })
+      mirror.#state = topic && new MirrorState(topic)
+      await mirror.#replan()
+      mirror.#plan.warnings = await settingWarnings(target, mirror.#plan.topics, { signal })
+    })
     mirror.#resources.use(opened.move())
     return mirror
   }
@@ -165,13 +167,15 @@ export class Mirror implements AsyncDisposable {
       new Ownership({ target, group: stateTopicOf(name), stateDir, exclusive, work }),
     )
     const takeOn = (next: Share, during: During) => this.#takeOn(next, ownership, during)
-    const { share, lanes } = await takeShare({ ownership, takeOn, on }, { patient: false, signal })
+    const { share, lanes } = await patiently(patienceOf(this.#options, 'mirror'), () =>
+      takeShare({ ownership, takeOn, on }, { patient: false, signal }),
+    )
     this.#resources.defer(() => this.#sharing?.end())
     const engine = this.#resources.use(this.#newEngine(ownership))
     engine.resume(lanes)
     engine.start()
     on?.({ kind: 'share', partitions: lanes.length, leads: share.leads, alone: share.alone })
-    const gauge = this.#resources.use(meter(this.#lanes, this.#brakes, { on, everyMs: PROGRESS_MS }))
+    const gauge = this.#resources.use(meter(this.#lanes, this.#brakes, { on }))
     const refused = () => this.#follower?.refused.length ?? 0
     const shown = { name, source: this.source, target, lanes: this.#lanes, gauge, refused }
     if (metrics) this.#resources.use(await serveMetrics(metrics, () => metricsOf(shown)))
@@ -181,10 +185,11 @@ export class Mirror implements AsyncDisposable {
 
   /** Makes the lanes of a share; who leads makes the topics first, the others wait until that is done. */
   async #takeOn(share: Share, ownership: Ownership, during: During): Promise<Lane[]> {
+    const again = this.#share !== undefined
     this.#share = share
     const parts = share.wheres.map(partitionOf)
     const state = share.leads
-      ? await this.#lead(ownership)
+      ? await this.#lead(ownership, { again })
       : await awaitPrepared({ target: this.target, name: this.name, parts, ...during })
     this.#state = state
     this.#known.learn(state)
@@ -211,13 +216,13 @@ export class Mirror implements AsyncDisposable {
     return { source, target, plan: this.#plan, state, limits: this.#limits, ...this.#options }
   }
 
-  /** Topics and state as the mirror needs them, on the target. */
-  async #lead(ownership: Ownership): Promise<MirrorState> {
+  /** Topics and state as the mirror needs them, on the target. `again`: a try before may have made some of it. */
+  async #lead(ownership: Ownership, { again }: { again: boolean }): Promise<MirrorState> {
     const first = !this.#state
     const state = this.#state ?? new MirrorState(await StateTopic.open(this.target, this.name, this.#during))
     this.#state = state
     // a target without any topic could not tell before which settings it knows
-    if (first || this.#engine || this.#follower || isOutdated(this.#plan.topics, state)) {
+    if (first || again || isOutdated(this.#plan.topics, state)) {
       await this.#replan()
       this.#plan.topics = asShared(this.#plan.topics, this.#work ?? [])
     }

@@ -29,6 +29,8 @@ export type MirrorOptions = During<MirrorEvent> & {
   offsets?: OffsetsPolicy | undefined
   /** What filling the holes of one partition may take, in ms, before `auto` translates it. Default 10 minutes. */
   fillingLimitMs?: number | undefined
+  /** How long a start waits for brokers that don't answer, in ms; default 0: one try. */
+  patienceMs?: number | undefined
   /** Refuses to share the mirror with other processes. Default: partitions are shared with those that run it. */
   exclusive?: boolean | undefined
   /** Padding of more offsets than this on one partition needs consent. */

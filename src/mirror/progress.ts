@@ -3,13 +3,15 @@ import type { MirrorEvent, MirrorProgress } from './events.ts'
 import type { Lane } from './lane.ts'
 import { Rates } from './rates.ts'
 
+const PROGRESS_MS = 250
+
 /** Tells where the lanes stand, at even intervals, until disposed. `now` may be asked in between. */
 export type Meter = Disposable & { readonly now: MirrorProgress }
 
 export const meter = (
   lanes: readonly Lane[],
   brakes: Brakes,
-  { on, everyMs }: { on?: ((event: MirrorEvent) => void) | undefined; everyMs: number },
+  { on, everyMs = PROGRESS_MS }: { on?: ((event: MirrorEvent) => void) | undefined; everyMs?: number },
 ): Meter => {
   const rates = new Rates()
   const look = (): MirrorProgress => {

@@ -42,7 +42,6 @@ import { Sharing, takeShare } from './sharing.ts'
 import { MirrorState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
 
-const PROGRESS_MS = 250
 /** A new cluster that does not answer must not hold up who asks how far the old one is behind. */
 const LAG_MS = 3_000
 
@@ -217,7 +216,7 @@ export class ReverseMirror implements AsyncDisposable {
     )
     engine.resume(lanes)
     engine.start()
-    this.#resources.use(meter(this.#lanes, new Brakes(maxRate), { on, everyMs: PROGRESS_MS }))
+    this.#resources.use(meter(this.#lanes, new Brakes(maxRate), { on }))
     this.#engine = engine
     this.#sharing = new Sharing({ ownership, engine, lanes: this.#lanes, takeOn, signal, on })
   }

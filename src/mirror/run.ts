@@ -1,5 +1,6 @@
 import { Mirror } from './mirror.ts'
 import type { MirrorOptions } from './options.ts'
+import { START_MS } from './patience.ts'
 import type { MirrorReport } from './report.ts'
 
 /**
@@ -10,7 +11,7 @@ export const runMirror = async (
   options: MirrorOptions & { untilCaughtUp: boolean },
 ): Promise<MirrorReport> => {
   const { signal, untilCaughtUp } = options
-  await using mirror = await Mirror.open({ ...options, own: true })
+  await using mirror = await Mirror.open({ patienceMs: START_MS, ...options, own: true })
   await mirror.start({ partial: true })
   try {
     if (untilCaughtUp) {

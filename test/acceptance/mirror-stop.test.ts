@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTopics, deleteTopics } from '../../src/kafka/index.ts'
+import { sleep } from '../../src/kit/index.ts'
 import { exitOf } from '../../src/mirror/index.ts'
 import { HOURS_48, MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
@@ -28,6 +29,26 @@ servers('kmig mirror that is ended', () => {
 
   test('a name that no topic can have is refused before anything is asked', async () => {
     await expect(world.mirror('../up', ['ahead'])).rejects.toMatchObject({ code: 'USAGE', exit: 2 })
+  })
+
+  test('connections that are reset at any point of the start, and a broker that is away for it, end nothing', async () => {
+    await world.fill('started', { partitions: 2, batches: 3 })
+    const link = world.clusters.old.link(1)
+    for (const bytes of [1, 60, 300, 700, 1_500, 3_000, 6_000]) {
+      for (const direction of ['up', 'down'] as const) {
+        await link.reset({ direction, bytes })
+        expect(exitOf(await world.mirror('started', ['started']))).toBe(0)
+      }
+    }
+    await link.refuse(true)
+    await link.reset()
+    const running = world.mirror('started', ['started'])
+    const text = () => world.warnings.find(each => each.startsWith('old: no Kafka broker answers'))
+    while (text() === undefined) await sleep(50)
+    await link.refuse(false)
+    expect(exitOf(await running)).toBe(0)
+    expect(text()).toMatch(/127\.\S+:\d+.*; it is tried again for up to 60 s/)
+    await world.expectEqual(['started'])
   })
 
   const ends = [

@@ -276,11 +276,20 @@ servers('kmig mirror', () => {
 
     test('where nothing answers: UNREACHABLE names the address and the time', async () => {
       const to = { name: 'new', bootstrap: [{ host: '127.250.9.9', port: 9 }] }
-      await expect(runMirror({ ...options('x'), to, untilCaughtUp: true })).rejects.toMatchObject({
+      const told: MirrorEvent[] = []
+      const how = { ...options('x'), to, untilCaughtUp: true, patienceMs: 1_000 }
+      await expect(runMirror({ ...how, on: event => told.push(event) })).rejects.toMatchObject({
         code: 'UNREACHABLE',
         exit: 10,
         message: expect.stringContaining('127.250.9.9:9'),
       })
+      expect(told).toEqual([
+        {
+          kind: 'warning',
+          where: 'new',
+          text: expect.stringMatching(/127\.250\.9\.9:9.* it is tried again for up to 1 s$/),
+        },
+      ])
     })
   })
 
