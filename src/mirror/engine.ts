@@ -1,14 +1,12 @@
-import type { Cluster, FramePool, TopicMetadata } from '../kafka/index.ts'
+import type { Cluster, TopicMetadata } from '../kafka/index.ts'
 import { bug, deferred, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
-import type { Brakes } from './brakes.ts'
 import type { MirrorEvent } from './events.ts'
 import { fill } from './fill.ts'
 import type { AcceptedGaps, LostGap } from './gaps.ts'
-import { Homes } from './homes.ts'
+import { Homes, type HomesOptions } from './homes.ts'
 import { Identities } from './identities.ts'
 import type { Lane } from './lane.ts'
 import { Lookout } from './lookout.ts'
-import type { Memory } from './memory.ts'
 import { TransactionWatch } from './open-transactions.ts'
 import { passes } from './passes.ts'
 import { judgeRange } from './range.ts'
@@ -33,37 +31,33 @@ const TELL_AGAIN_MS = 10_000
 const END_MS = 8_000
 const DRAIN_MS = 5_000
 
-export type EngineOptions = Pick<ShutOutOptions, 'persistSent' | 'owns'> & {
-  /** The source cluster's own pool of memory for large answers. */
-  pool: FramePool
-  source: Cluster
-  target: Cluster
-  /** Grows by `add`, shrinks by `remove`. */
-  lanes: Lane[]
-  brakes: Brakes
-  memory: Memory
-  ids: ProducerIds
-  /** Who writes control records. */
-  control(): { id: bigint; epoch: number }
-  /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
-  topicIds: { source: Map<string, string>; target: Map<string, string> }
-  /** Bytes of the largest batch that each topic of the target takes; may change. */
-  batchLimits: ReadonlyMap<string, number>
-  skip?: ReadonlySet<bigint> | undefined
-  /** Whether a topic of the source is to be mirrored. */
-  chosen(topic: string): boolean
-  /** Keeps the anchors of these lanes for the next start. */
-  persist(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
-  /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
-  persistMaps(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
-  /** Keeps the moved start of these lanes, before padding goes on. */
-  persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
-  acceptedGaps: AcceptedGaps
-  persistGap(lane: Lane, gap: LostGap, signal: AbortSignal): Promise<void>
-  /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
-  follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
-  on?: ((event: MirrorEvent) => void) | undefined
-}
+type Shared = Pick<HomesOptions, 'pool' | 'brakes' | 'memory' | 'batchLimits' | 'requestBytes' | 'skip'>
+
+export type EngineOptions = Pick<ShutOutOptions, 'persistSent' | 'owns'> &
+  Shared & {
+    source: Cluster
+    target: Cluster
+    /** Grows by `add`, shrinks by `remove`. */
+    lanes: Lane[]
+    ids: ProducerIds
+    /** Who writes control records. */
+    control(): { id: bigint; epoch: number }
+    /** Topic ids, as they were when the mirror made the topics. Whoever adds lanes of a new topic puts it in first. */
+    topicIds: { source: Map<string, string>; target: Map<string, string> }
+    /** Whether a topic of the source is to be mirrored. */
+    chosen(topic: string): boolean
+    /** Keeps the anchors of these lanes for the next start. */
+    persist(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+    /** Keeps what the maps of these lanes have learned, before anything that rests on it is sent. */
+    persistMaps(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+    /** Keeps the moved start of these lanes, before padding goes on. */
+    persistStarts(lanes: readonly Lane[], signal: AbortSignal): Promise<void>
+    acceptedGaps: AcceptedGaps
+    persistGap(lane: Lane, gap: LostGap, signal: AbortSignal): Promise<void>
+    /** Follows what changed on the source; its topics that are to be mirrored are given. May add lanes. */
+    follow(topics: readonly TopicMetadata[], what: { configs: boolean }): Promise<void>
+    on?: ((event: MirrorEvent) => void) | undefined
+  }
 
 type Work = 'settle' | 'trim' | 'judge' | 'move' | 'keep' | 'fill' | 'shut' | 'house'
 

@@ -1,7 +1,8 @@
-import type { Cluster, Connection, FramePool } from '../kafka/index.ts'
+import type { BatchLimit, Cluster, Connection, FramePool } from '../kafka/index.ts'
 import { backoffMs, isKmigError, KmigError, sleep } from '../kit/index.ts'
 import type { Brakes } from './brakes.ts'
 import type { TopicIds } from './by-id.ts'
+import { CutOffs } from './cut-offs.ts'
 import { type Identities, stopStrangers } from './identities.ts'
 import { Inlet } from './inlet.ts'
 import type { Lane } from './lane.ts'
@@ -27,7 +28,10 @@ export type HomesOptions = {
   lanes: readonly Lane[]
   sources: Identities
   topicIds: { source: TopicIds; target: TopicIds }
-  batchLimits: ReadonlyMap<string, number>
+  /** The largest batch that each topic of the target takes; may change. */
+  batchLimits: ReadonlyMap<string, BatchLimit>
+  /** Bytes that a request to the target may have. */
+  requestBytes: number
   skip?: ReadonlySet<bigint> | undefined
   brakes: Brakes
   memory: Memory
@@ -50,6 +54,7 @@ export class Homes {
   readonly #out = new Map<Lane, Outlet>()
   readonly #in = new Map<Lane, Inlet>()
   readonly #slots = new Map<Lane, number>()
+  readonly #cutOffs = new CutOffs()
   #nextSlot = 0
   /** Their leader on the source is to be looked up, not before `due`. */
   readonly #strayed = new Map<Lane, { due: number }>()
@@ -197,6 +202,8 @@ export class Homes {
       topicIds: this.#o.topicIds.target,
       brakes: this.#o.brakes,
       owns: this.#o.owns,
+      requestBytes: this.#o.requestBytes,
+      cutOff: sent => this.#cutOff(sent),
       on: () => this.#o.moved(),
     })
     this.#outlets.set(connection, outlet)
@@ -228,6 +235,11 @@ export class Homes {
     connection.ended.then(() => this.#inlets.delete(connection))
     run(inlet.run())
     return inlet
+  }
+
+  #cutOff(sent: Parameters<CutOffs['count']>[0]): void {
+    const why = this.#cutOffs.count(sent)
+    if (why) this.#o.warn(why.where, why.error)
   }
 
   #underWay(): number {

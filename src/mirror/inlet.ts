@@ -1,4 +1,5 @@
 import {
+  type BatchLimit,
   brokerError,
   type Connection,
   ERROR,
@@ -59,7 +60,7 @@ export type InletOptions = {
   pool: FramePool
   topicIds: TopicIds
   /** Bytes of the largest batch that each topic of the target takes. */
-  batchLimits: ReadonlyMap<string, number>
+  batchLimits: ReadonlyMap<string, BatchLimit>
   /** As of `recode`. */
   skip?: ReadonlySet<bigint> | undefined
   brakes: Brakes
@@ -256,7 +257,7 @@ export class Inlet {
         stamp: ordinal => lane.stampOf(ordinal),
         holes: lane.squeezes ? 'squeeze' : 'split',
         aborted: part.abortedTransactions ?? [],
-        maxBatchBytes: this.#options.batchLimits.get(lane.topic),
+        limit: this.#options.batchLimits.get(lane.topic),
         skip: this.#options.skip,
       })
       frame.hold(got.items)

@@ -26,7 +26,7 @@ import { awaitPrepared, holdConfigs, refuse } from './prepare.ts'
 import { meter } from './progress.ts'
 import { makeReady } from './ready.ts'
 import { type MirrorReport, reportOf } from './report.ts'
-import { settingWarnings } from './settings.ts'
+import { targetSettings } from './settings.ts'
 import { claimOf, Sharing, takeShare } from './sharing.ts'
 import { type CutoverState, MirrorState, type TopicState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
@@ -101,7 +101,9 @@ export class Mirror implements AsyncDisposable {
       const topic = await StateTopic.read(target, mirror.name, { signal })
       mirror.#state = topic && new MirrorState(topic)
       await mirror.#replan()
-      mirror.#plan.warnings = await settingWarnings(target, mirror.#plan.topics, { signal })
+      const settings = await targetSettings(target, mirror.#plan.topics, { signal })
+      mirror.#plan.warnings = settings.warnings
+      mirror.#known.requestBytes = settings.requestBytes
     })
     mirror.#resources.use(opened.move())
     return mirror
@@ -278,12 +280,10 @@ export class Mirror implements AsyncDisposable {
       pool: this.#pool,
       ...{ source: this.source, target: this.target },
       lanes: this.#lanes,
-      ids: this.#known.ids,
+      ...this.#known,
       control: () => this.#known.control(),
       brakes: this.#brakes,
       memory: this.#memory,
-      topicIds: this.#known.topicIds,
-      batchLimits: this.#known.batchLimits,
       chosen: topicChooser(this.#options),
       persist: async (lanes, during) => await ours()?.setAnchors(lanes, { signal: during }),
       persistMaps: async (lanes, during) => await ours()?.setMaps(lanes, { signal: during }),

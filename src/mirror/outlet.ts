@@ -7,7 +7,7 @@ import {
   type Produce,
   type ResponseOf,
 } from '../kafka/index.ts'
-import { type During, KmigError, messageOf } from '../kit/index.ts'
+import { type During, isKmigError, KmigError, messageOf } from '../kit/index.ts'
 import type { Brakes } from './brakes.ts'
 import { produceTo, type TopicIds } from './by-id.ts'
 import type { Lane } from './lane.ts'
@@ -24,10 +24,14 @@ export type OutletOptions = During<void> & {
   brakes: Brakes
   /** Whether this process owns its lanes, at this very moment: nothing is sent otherwise. */
   owns(): boolean
+  /** Bytes that a request may have. */
+  requestBytes: number
+  /** The connection ended before these were answered. */
+  cutOff(sent: readonly Sent[]): void
 }
 
 type Part = ResponseOf<typeof Produce>['topics'][number]['partitions'][number]
-type Sent = { lane: Lane; piece: Piece }
+export type Sent = { lane: Lane; piece: Piece }
 
 /**
  * The produce side of one connection to one broker: packs at most one batch per partition into each request (twice the
@@ -42,14 +46,19 @@ export class Outlet {
   readonly #topicIds: TopicIds
   readonly #brakes: Brakes
   readonly #owns: () => boolean
+  readonly #requestBytes: number
+  readonly #cutOff: OutletOptions['cutOff']
   #underWay = 0
   #resting = false
 
-  constructor(connection: Connection, { signal, on: moved, topicIds, brakes, owns }: OutletOptions) {
+  constructor(connection: Connection, options: OutletOptions) {
+    const { signal, on: moved, topicIds, brakes, owns, requestBytes, cutOff } = options
     this.connection = connection
     this.#topicIds = topicIds
     this.#brakes = brakes
     this.#owns = owns
+    this.#requestBytes = Math.min(REQUEST_BYTES, requestBytes)
+    this.#cutOff = cutOff
     this.#signal = signal
     this.#moved = () => moved?.()
     connection.ended.then(reason => {
@@ -97,7 +106,7 @@ export class Outlet {
     const bytes = ready.reduce((sum, lane) => sum + lane.nextBytes, 0)
     if (ready.length === 0 || (this.#underWay > 0 && bytes < WORTH_BYTES)) return []
     const sent: Sent[] = []
-    let room = REQUEST_BYTES
+    let room = this.#requestBytes
     for (const lane of ready) {
       if (sent.length > 0 && lane.nextBytes > room) continue
       room -= lane.nextBytes
@@ -129,6 +138,7 @@ export class Outlet {
       }
     } catch (e) {
       why = messageOf(e)
+      if (isKmigError(e, 'DISCONNECTED')) this.#cutOff(sent)
     }
     for (const { lane, piece } of sent) {
       const part = parts.get(lane.where)

@@ -201,6 +201,7 @@ export class ReverseMirror implements AsyncDisposable {
         memory: memoryOf(memory),
         topicIds: this.#known.topicIds,
         batchLimits: this.#known.batchLimits,
+        requestBytes: this.#known.requestBytes,
         skip: new Set(state.stranded.flatMap(({ carry }) => carry?.producerId ?? [])),
         chosen: topic => !topic.startsWith('__'),
         persist: async (some, during) => await ours().setAnchors(some, { signal: during }),

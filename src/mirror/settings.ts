@@ -6,12 +6,22 @@ import type { TopicPlan } from './plan.ts'
 const LONGEST_MS = 2_147_483_647n
 const HOUR_MS = 3_600_000n
 
-/** What the target's own settings mean for the copy, each with what to do about it. Reads only. Source: MIRROR.md 5.7. */
-export const settingWarnings = async (
+/** What a request has beside its batches, with room to spare. */
+export const REQUEST_ROOM = 4_096
+
+export type TargetSettings = {
+  /** What they mean for the copy, each with what to do about it. */
+  warnings: string[]
+  /** Bytes of batches that a request may have: where it has more, a broker ends the connection without a word. */
+  requestBytes: number
+}
+
+/** The target's own settings. Reads only. Source: MIRROR.md 5.7, SocketServer.scala. */
+export const targetSettings = async (
   target: Cluster,
   topics: readonly TopicPlan[],
   { signal }: During,
-): Promise<string[]> => {
+): Promise<TargetSettings> => {
   const resources = [...target.brokers.keys()].map(nodeId => ({
     kind: 'broker' as const,
     name: String(nodeId),
@@ -20,11 +30,15 @@ export const settingWarnings = async (
     found => [...found.values()],
     ifDenied,
   )
-  if (brokers.length === 0)
-    return [
-      'the settings of the target’s brokers can’t be read (DescribeConfigs on the cluster is denied): see docs/mirror.md for what they should be',
-    ]
-  return [...memoryWarnings(brokers), ...electionWarnings(brokers), ...replicaWarnings(brokers, topics)]
+  const sockets = values(brokers, 'socket.request.max.bytes').map(({ value }) => Number(value) - REQUEST_ROOM)
+  const requestBytes = Math.min(...sockets.filter(bytes => bytes > 0))
+  const unread =
+    'the settings of the target’s brokers can’t be read (DescribeConfigs on the cluster is denied): see docs/mirror.md for what they should be'
+  const warnings =
+    brokers.length === 0
+      ? [unread]
+      : [...memoryWarnings(brokers), ...electionWarnings(brokers), ...replicaWarnings(brokers, topics)]
+  return { warnings, requestBytes }
 }
 
 const ifDenied = (e: unknown): ConfigEntry[][] => {

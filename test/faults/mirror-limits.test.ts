@@ -84,6 +84,32 @@ servers('kmig mirror within limits', () => {
       await world.expectEqual([topic])
     })
 
+  test('a target whose brokers take small requests only gets batches and requests that fit; a larger record stops with the setting to raise', async () => {
+    const small = { 'socket.request.max.bytes': String(MB) }
+    await using narrow = await MirrorWorld.open({ new: { config: small } })
+    await narrow.make('large', 6, { 'max.message.bytes': String(8 * MB) })
+    for (const partition of [0, 1, 2, 3, 4, 5]) {
+      await narrow.more('large', partition, { batches: 2, records: 30, size: 100_000 })
+      await narrow.more('large', partition, { batches: 3, size: 900_000 })
+    }
+    expect(exitOf(await narrow.mirror('large', ['large']))).toBe(0)
+    await narrow.expectEqual(['large'])
+    await narrow.more('large', 1, { batches: 1, size: 2 * MB })
+    const report = await narrow.mirror('large', ['large'])
+    expect(exitOf(report)).toBe(7)
+    const stopped = report.partitions.flatMap(({ stopped }) => stopped ?? [])
+    expect(stopped).toEqual([
+      expect.objectContaining({
+        code: 'RECORD_TOO_LARGE',
+        try: [
+          expect.stringMatching(
+            /^raise socket\.request\.max\.bytes of the target’s brokers to at least 20\d{5}$/,
+          ),
+        ],
+      }),
+    ])
+  })
+
   test('a transaction that stays open is named with its producer and its transactional id', async () => {
     await world.fill('held', { batches: 3 })
     const producer = kafkaJs({ brokers: world.clusters.old.bootstrap().split(',') }).producer({

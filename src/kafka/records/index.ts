@@ -14,7 +14,15 @@ export {
 } from './header.ts'
 export { type OldMessages, oldMessages } from './old-format.ts'
 export { PAD_RECORDS, padBatch } from './padding.ts'
-export { type Hole, type Piece, type Recoded, type RecodeOptions, type Run, recode } from './recode.ts'
+export {
+  type BatchLimit,
+  type Hole,
+  type Piece,
+  type Recoded,
+  type RecodeOptions,
+  type Run,
+  recode,
+} from './recode.ts'
 export {
   checkCrc,
   encodeBatch,

@@ -39,6 +39,9 @@ export type Hole = {
   why: 'marker' | 'aborted' | 'compacted' | 'lost' | 'carried'
 }
 
+/** The largest batch that the target takes, by which of its settings, and what that counts beside the batch. */
+export type BatchLimit = { bytes: number; setting: string; beside: number }
+
 export type RecodeOptions = {
   /** `topic-partition`, for errors. */
   where: string
@@ -54,8 +57,8 @@ export type RecodeOptions = {
   aborted: readonly Aborted[]
   /** Producers whose records the target has already, elsewhere. */
   skip?: ReadonlySet<bigint> | undefined
-  /** The largest batch that the target takes; a larger one is split. Without it there is no limit. */
-  maxBatchBytes?: number | undefined
+  /** A batch that is larger is split. Without it there is no limit. */
+  limit?: BatchLimit | undefined
   /** Batches of at least so many bytes pass untouched; smaller ones are merged with their neighbours. By codec: 0 none, else packed. */
   passFrom: { plain: number; packed: number }
   /** A merged batch is closed before it grows beyond this many bytes. */
@@ -94,7 +97,7 @@ type Group = {
 export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
   const { where } = o
   const items: (Piece | Hole)[] = []
-  const maxBytes = o.maxBatchBytes ?? Number.POSITIVE_INFINITY
+  const maxBytes = o.limit?.bytes ?? Number.POSITIVE_INFINITY
   const mergeTo = Math.min(o.mergeTo, maxBytes)
   const fateOf = fatesOf(o.aborted)
   let next: bigint = o.from
@@ -118,9 +121,9 @@ export const recode = (set: Buffer, o: RecodeOptions): Recoded => {
   const put = (made: readonly Rewritten[], from: bigint, to: bigint, how: Piece['how']) => {
     let at = from
     for (const { bytes, count, base, end, runs, ordinal: first, bodies } of made) {
-      if (count === 1 && bytes.length > maxBytes) {
+      if (count === 1 && o.limit && bytes.length > maxBytes) {
         next = at
-        throw tooLarge(where, base, bytes.length, maxBytes)
+        throw tooLarge(where, base, bytes.length, o.limit)
       }
       if (base > at) hole(at, base, 'compacted')
       const piece: Piece = {
@@ -325,13 +328,9 @@ const notABatch = (where: string, set: Buffer, at: number, size: number): KmigEr
     { try: ['check the disks of the broker that leads it; move leadership to a healthy replica'] },
   )
 
-const tooLarge = (where: string, offset: bigint, bytes: number, limit: number): KmigError =>
+const tooLarge = (where: string, offset: bigint, bytes: number, limit: BatchLimit): KmigError =>
   new KmigError(
     'RECORD_TOO_LARGE',
-    `${where} offset ${offset}: this one record is a batch of ${bytes} bytes, the target takes ${limit}`,
-    {
-      try: [
-        `raise max.message.bytes of topic ${where.replace(/-\d+$/, '')} on the target to at least ${bytes}`,
-      ],
-    },
+    `${where} offset ${offset}: this one record is a batch of ${bytes} bytes, the target takes ${limit.bytes}`,
+    { try: [`raise ${limit.setting} to at least ${bytes + limit.beside}`] },
   )

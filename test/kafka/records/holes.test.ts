@@ -242,7 +242,7 @@ const check = (got: Recoded, o: RecodeOptions): Placed[] => {
     for (const [i, run] of (runs ?? []).entries())
       if (i > 0) expect(run.from > (runs?.[i - 1]?.from ?? 0n) + BigInt(runs?.[i - 1]?.count ?? 0)).toBe(true)
     found.push(...[...recordsOf(bytes)].map((record, i) => ({ ...record, offset: offsets[i] ?? -1n })))
-    if (o.maxBatchBytes !== undefined && count > 1) expect(bytes.length).toBeLessThanOrEqual(o.maxBatchBytes)
+    if (o.limit && count > 1) expect(bytes.length).toBeLessThanOrEqual(o.limit.bytes)
     expect(item.batches).toBeGreaterThan(0)
     ordinal += BigInt(count)
     at = end
@@ -262,11 +262,12 @@ describe('a partition with holes', () => {
           fc.nat(30),
           fc.boolean(),
           fc.option(fc.integer({ min: 1_100, max: 3_000 }), { nil: undefined }),
-          (start, ops, trim, sorted, maxBatchBytes) => {
+          (start, ops, trim, sorted, most) => {
+            const limit = most === undefined ? undefined : { bytes: most, setting: 'any', beside: 0 }
             const log = logOf(start, ops)
             const from = start + BigInt(trim) < log.end ? start + BigInt(trim) : start
             const aborted = sorted ? log.aborted : log.aborted.toReversed()
-            const o = options({ from: Offset(from), ordinal: 7n, holes, aborted, maxBatchBytes })
+            const o = options({ from: Offset(from), ordinal: 7n, holes, aborted, limit })
             const got = recode(Buffer.concat(log.sets), o)
             expect(got.stop).toBeUndefined()
             expect(check(got, o)).toEqual(log.expected.filter(({ offset }) => offset >= from))
