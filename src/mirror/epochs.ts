@@ -54,11 +54,12 @@ export class SourceEpochs {
       const between = each.epoch === UNKNOWN && found[i + 1]?.epoch === last
       if (each.epoch !== last && !between) starts.push(each)
     }
-    const changed = starts
-      .slice(before.length)
-      .find(({ from, epoch }, i) => from !== known[i]?.from || epoch !== known[i]?.epoch)
-    const gone = known[starts.length - before.length]
-    for (const at of [changed, gone]) if (at) this.#hold(at.from)
+    const fresh = starts.slice(before.length)
+    const same = (each: EpochStart | undefined, i: number) =>
+      each?.from === known[i]?.from && each?.epoch === known[i]?.epoch
+    const most = Math.max(fresh.length, known.length)
+    const odd = Array.from({ length: most }, (_, i) => i).find(i => !same(fresh[i], i)) ?? most
+    for (const at of [fresh[odd], known[odd]]) if (at) this.#hold(at.from)
     this.#starts = starts.slice(-KEPT)
   }
   #hold(from: bigint): void {
