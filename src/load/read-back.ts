@@ -28,6 +28,8 @@ export type ReadBackOptions = {
   security?: Security | undefined
   topics: readonly string[]
   signal: AbortSignal
+  /** Group of its own, deleted at the end; default `kmig-read-back-` and something random. */
+  group?: string | undefined
   /** Gives up when this many ms bring no record; default 20000. */
   stallMs?: number
 }
@@ -70,12 +72,12 @@ export const readThrough = async (
   each: (log: ReadLog, record: ReadRecord) => void,
 ): Promise<ReadLog[]> => {
   const { bootstrap, security, topics, signal, stallMs = 20_000 } = options
+  const { group: groupId = `kmig-read-back-${randomBytes(6).toString('hex')}` } = options
   const kafka = kafkaJs({ brokers: bootstrap, security, clientId: 'kmig-read-back' })
   const logs = await emptyLogs(kafka, topics)
   const open = new Set([...logs].filter(([, { start, end }]) => start < end).map(([key]) => key))
   if (open.size === 0) return [...logs.values()]
 
-  const groupId = `kmig-read-back-${randomBytes(6).toString('hex')}`
   const consumer = kafka.consumer({ groupId, maxWaitTimeInMs: 100, allowAutoTopicCreation: false })
   const { promise, resolve, reject } = deferred<void>()
   const stalled = new AbortController()

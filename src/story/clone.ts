@@ -21,7 +21,12 @@ import { writeSample } from './sample-write.ts'
 export type Sampled = { topic: string; partition: number; from: bigint; end: bigint }
 
 export type RealTopics = {
-  topics: { name: string; partitions: number; configs: readonly TopicConfig[] }[]
+  topics: {
+    name: string
+    partitions: number
+    replicationFactor: number
+    configs: readonly TopicConfig[]
+  }[]
   samples: Sampled[]
   groups: { group: string; positions: { topic: string; partition: number; offset: bigint }[] }[]
 }
@@ -68,6 +73,7 @@ export const lookAtTopics = async (real: Cluster, options: CloneOptions): Promis
     topics: found.map(({ name, partitions }) => ({
       name,
       partitions: partitions.length,
+      replicationFactor: partitions[0]?.replicas.length ?? 1,
       configs: configs.get(name) ?? [],
     })),
     samples,
@@ -119,6 +125,27 @@ const KEPT_COMPACTED = { 'min.compaction.lag.ms': '86400000' }
 /** They name brokers of the real cluster, or refuse records for their age. */
 const LEFT_OUT = /throttled\.replicas$|^message\.timestamp\.(?:before|after|difference)\.max\.ms$/
 
+/** Settings of a topic as a rehearsal makes it, and whether an ordinary writer may write there. */
+export const keptConfigs = (
+  own: Readonly<Record<string, string>>,
+): {
+  configs: Record<string, string>
+  writable: boolean
+  leftOut: { name: string; value: string; why: string }[]
+} => {
+  const compacted = (own['cleanup.policy'] ?? '').includes('compact')
+  const [out, rest] = [true, false].map(left =>
+    Object.entries(own).filter(([setting]) => LEFT_OUT.test(setting) === left),
+  )
+  return {
+    configs: { ...Object.fromEntries(rest ?? []), ...KEPT, ...(compacted ? KEPT_COMPACTED : {}) },
+    writable: !compacted && Number(own['max.message.bytes'] ?? ROOM) >= ROOM,
+    leftOut: (out ?? []).map(([name, value]) => ({
+      ...{ name, value, why: 'it names brokers, or refuses records for their age' },
+    })),
+  }
+}
+
 /** Makes the topics on the stage's old cluster, with their settings, records and groups. */
 export const cloneOnto = async (
   stage: Cluster,
@@ -132,11 +159,8 @@ export const cloneOnto = async (
     plan: planConfigs({ source: topic.configs, defaults, replicationFactor: 1 }),
   }))
   const made = plans.map(({ name, partitions, plan }) => {
-    const compacted = (plan.final['cleanup.policy'] ?? '').includes('compact')
-    const own = Object.entries(plan.final).filter(([setting]) => !LEFT_OUT.test(setting))
-    const configs = { ...Object.fromEntries(own), ...KEPT, ...(compacted ? KEPT_COMPACTED : {}) }
-    const limit = Number(plan.final['max.message.bytes'] ?? ROOM)
-    return { name, partitions, writable: !compacted && limit >= ROOM, configs }
+    const { configs, writable } = keptConfigs(plan.final)
+    return { name, partitions, writable, configs }
   })
   await createTopics(
     stage,
@@ -156,14 +180,7 @@ export const cloneOnto = async (
 
 const refusedOf = (topic: string, { final, refused }: ConfigPlan): Cloned['refused'] => [
   ...refused.map(each => ({ topic, ...each })),
-  ...Object.entries(final)
-    .filter(([name]) => LEFT_OUT.test(name))
-    .map(([name, value]) => ({
-      topic,
-      name,
-      value,
-      why: 'it names brokers, or refuses records for their age',
-    })),
+  ...keptConfigs(final).leftOut.map(each => ({ topic, ...each })),
 ]
 
 /** What the stage knows of settings, and their defaults: asked of a topic that is made for it. */

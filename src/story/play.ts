@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Certified } from '../cutover/index.ts'
-import { type During, formatDuration, plural, sleep } from '../kit/index.ts'
+import { type During, formatDuration, formatHostPort, plural, sleep } from '../kit/index.ts'
 import { runMirror } from '../mirror/index.ts'
 import type { CrashPlan } from './crash-worker.ts'
 import { type Crash, type Crashed, type CrashOptions, crashThrough } from './crashes.ts'
@@ -276,8 +276,10 @@ export class Play implements AsyncDisposable {
     await this.#crowd.stopReaders()
   }
 
+  /** Entries may list more brokers than kmig was told of, but none of the other side. */
   #allAt({ bootstrap }: World['old']): boolean {
-    const expected = bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')
-    return this.#crowd.at.size === 1 && this.#crowd.at.has(expected)
+    const known = new Set(bootstrap.map(formatHostPort))
+    const at = [...this.#crowd.at]
+    return at.length > 0 && at.every(list => list.split(',').some(broker => known.has(broker)))
   }
 }

@@ -26,6 +26,11 @@ const crash = z.strictObject({
   backMs: count.describe('from the kill until the same command had come beyond that line'),
 })
 
+const made = z.strictObject({ name: z.string(), clusterId: z.string(), topics: paths, groups: paths })
+
+/** Fields of `kmig rehearse --clean --json` besides the envelope. */
+export const cleanShape = { id: z.string(), topics: count, groups: count }
+
 /** Fields of `kmig rehearse --json` besides the envelope. */
 export const rehearseShape = {
   ms: count,
@@ -35,7 +40,9 @@ export const rehearseShape = {
   topics: z.array(z.string()).describe('real topics that it was of'),
   report: z.string().describe('where this report is kept'),
   from: z.strictObject({ name: z.string(), clusterId: z.string(), roundTripMs: z.number() }),
-  stage: z.strictObject({ old: z.string(), new: z.string() }).describe('versions of the throw-away clusters'),
+  stage: z
+    .strictObject({ old: z.string(), new: z.string() })
+    .describe('versions of the clusters that it was played on'),
   clone: z.strictObject({
     topics: count,
     partitions: count,
@@ -84,6 +91,14 @@ export const rehearseShape = {
     })
     .optional()
     .describe('of the second cutover'),
+  shadow: z
+    .strictObject({
+      old: made,
+      new: made,
+      deleted: z.strictObject({ topics: count, groups: count }),
+    })
+    .optional()
+    .describe('what was made on the real clusters, and is gone again'),
   predicted: z
     .strictObject({
       pauseMs: count,
@@ -160,12 +175,13 @@ const certificateLines = (certificate: RehearseReport['certificate']): string[] 
     : ['certificate of the second cutover: it could not be made']
 
 export const rehearseText = (report: RehearseReport): string => {
-  const { clone, files, rounds, rollback, crashes, predicted, certificate, logs, ok, ms } = report
+  const { how, clone, files, rounds, rollback, crashes, predicted, certificate, shadow, logs, ok, ms } =
+    report
   return [
     '',
     `verdict: ${ok ? 'the cutover, its way back and a second cutover lost nothing' : 'FAILED'} (${formatDuration(ms)})`,
     row(
-      'cloned',
+      how === 'shadow' ? 'shadowed on the real clusters' : 'cloned',
       `${plural(clone.topics, 'topic')}, ${plural(clone.partitions, 'partition')}, ${formatCount(clone.records)} real records (${formatBytes(clone.bytes)}), ${plural(clone.groups, 'group')}`,
       true,
     ),
@@ -187,8 +203,13 @@ export const rehearseText = (report: RehearseReport): string => {
     ...clone.short.slice(0, 10).map(short => `fewer records than asked: ${short}`),
     ...clone.refused
       .slice(0, 10)
-      .map(({ topic, name, value, why }) => `not on the clone: ${topic} ${name}=${value}: ${why}`),
+      .map(({ topic, name, value, why }) => `not on the ${how}: ${topic} ${name}=${value}: ${why}`),
     ...logs.faults.slice(0, 20).map(fault => `  ${fault}`),
+    ...(shadow
+      ? [
+          `deleted again: ${plural(shadow.deleted.topics, 'topic')} and ${plural(shadow.deleted.groups, 'group')} of both clusters`,
+        ]
+      : []),
     `report: ${report.report}`,
   ].join('\n')
 }

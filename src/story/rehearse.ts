@@ -17,9 +17,10 @@ import {
   type WayBack,
 } from './play.ts'
 import { bytesIn, differing, planReal } from './rehearse-files.ts'
-import { type KeptCertificate, keepCertificate, keepReport, makeRoom } from './rehearse-keep.ts'
+import { type KeptCertificate, keepCertificate, keepReport, makeRoom, type Room } from './rehearse-keep.ts'
 import { isRehearsed } from './rehearse-report.ts'
-import { castOf, cloneStage } from './stage.ts'
+import { onShadow, type Shadowed, type ShadowOptions } from './shadow.ts'
+import { castOf, cloneStage, type Stage } from './stage.ts'
 import { judge, type LogVerdict } from './verdict.ts'
 
 export type RehearseReport = Omit<Rehearsal, 'from' | 'topics'> & {
@@ -38,6 +39,8 @@ export type RehearseReport = Omit<Rehearsal, 'from' | 'topics'> & {
   logs: LogVerdict
   /** Of the second cutover, as it was when clients were let in; undefined when it could not be made. */
   certificate: KeptCertificate | undefined
+  /** What was made on the real clusters, and is gone again. */
+  shadow?: Shadowed<unknown>['shadow'] | undefined
   /** Where this report is kept. */
   report: string
 }
@@ -61,19 +64,20 @@ export type RehearseOptions = Omit<PlayOptions, keyof During> &
     keep: boolean
     /** Where the report is kept. */
     stateDir: string
+    /** Plays on shadow topics of the real clusters; default on throw-away clusters. */
+    shadow?: Pick<ShadowOptions, 'agree'> | undefined
     /** How processes are started that are to be killed; undefined: none are. */
     crashes: CrashesWanted | undefined
   }
 
 /**
- * The whole cutover and its way back on throw-away clusters that hold a clone of the real topics, with clients that
- * follow a copy of the real discovery files. Reads the real cluster and the real files, and changes neither.
+ * The whole cutover and its way back on throw-away clusters that hold a clone of the real topics, or on shadow topics of
+ * the real clusters, with clients that follow a copy of the real discovery files. Reads the real topics and files, and
+ * changes neither.
  */
 export const rehearse = async (options: RehearseOptions): Promise<RehearseReport> => {
-  const { signal, discovery, followSymlinks, stateDir } = options
-  const start = performance.now()
-  const startedMs = Date.now()
-  const id = newId()
+  const { signal, discovery, followSymlinks, stateDir, shadow } = options
+  const [start, startedMs, id] = [performance.now(), Date.now(), newId()]
   const tell = (text: string) => options.on?.({ kind: 'step', text })
   await readDirectory(discovery, { followSymlinks, signal }) // what needs no server goes first
   const before = await bytesIn(discovery)
@@ -91,8 +95,50 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
     `'${from.name}' holds ${plural(found.topics.length, 'topic')} that are chosen; the files name it ${plural(plan.edits.length, 'time')}`,
   )
   const room = makeRoom(stateDir, id)
-  await using stage = await cloneStage(real, found, { ...options, old })
-  const { world, cloned, versions } = stage
+  const play = (stage: Stage) => playOn(stage, room, startedMs, options)
+  const done = shadow
+    ? await (async () => {
+        await using target = await Cluster.open({ ...options.to, signal })
+        return await onShadow(found, { ...options, ...shadow, id, old, real, target }, play)
+      })()
+    : await (async () => {
+        await using stage = await cloneStage(real, found, { ...options, old })
+        return { played: await play(stage), shadow: undefined }
+      })()
+  const { restored, ...played } = done.played
+  const report = {
+    ...{ id, from, report: room.report },
+    how: shadow ? ('shadow' as const) : ('clone' as const),
+    at: new Date().toISOString(),
+    topics: found.topics.map(({ name }) => name).sort(),
+    ...played,
+    files: {
+      edits: plan.edits.length,
+      blockers: blockersOf(plan, options.acceptMentions ?? []),
+      warnings: plan.findings.map(findingText),
+      untouched: differing(before, await bytesIn(discovery)).length === 0,
+      restored,
+    },
+    predicted: predictedOf(played.rounds, options),
+    ...(done.shadow && { shadow: done.shadow }),
+    ms: Math.round(performance.now() - start),
+  }
+  return await keepReport(room, { ...report, ok: isRehearsed(report) })
+}
+
+type Played = Pick<
+  RehearseReport,
+  'stage' | 'clone' | 'rounds' | 'rollback' | 'crashes' | 'logs' | 'certificate'
+> & { restored: boolean }
+
+/** Two cutovers and a way back, with the kills between them. */
+const playOn = async (
+  stage: Stage,
+  room: Room,
+  startedMs: number,
+  options: RehearseOptions,
+): Promise<Played> => {
+  const { world, cloned, versions, readBack } = stage
   await using crowd = await Crowd.open(castOf(stage), { run: newRun(), journals: world.journals })
   await using play = await Play.open(world, crowd, options)
   await play.history()
@@ -102,34 +148,28 @@ export const rehearse = async (options: RehearseOptions): Promise<RehearseReport
   const second = await play.round()
   const certificate = await keepCertificate(room, second.certificate)
   await play.end()
-  tell('reading both clusters back with an ordinary client')
+  options.on?.({ kind: 'step', text: 'reading both clusters back with an ordinary client' })
   const topics = cloned.topics.map(({ name }) => name)
-  const logs = await judge(world, crowd, { topics, from: cloned.ends, signal })
+  const { signal } = options
+  const logs = await judge(world, crowd, { topics, from: cloned.ends, group: readBack, signal })
   const { topics: _, ends: __, ...clone } = cloned
   const { restored, ...way } = rollback
-  const restMs = Math.max(0, second.clientPauseMs - second.windowMs)
-  const report = {
-    ...{ id, how: 'clone' as const, from, report: room.report },
-    at: new Date().toISOString(),
-    topics: found.topics.map(({ name }) => name),
+  return {
     stage: versions,
     clone: { topics: topics.length, ...clone },
-    files: {
-      edits: plan.edits.length,
-      blockers: blockersOf(plan, options.acceptMentions ?? []),
-      warnings: plan.findings.map(findingText),
-      untouched: differing(before, await bytesIn(discovery)).length === 0,
-      restored,
-    },
     rounds: [first, second].map(({ certificate: _, ...round }) => round),
-    rollback: way,
+    ...{ rollback: way, restored, logs, certificate },
     ...(crashes && { crashes }),
-    predicted: { pauseMs: options.stillForMs + restMs, windowMs: options.stillForMs, restMs },
-    logs,
-    certificate,
-    ms: Math.round(performance.now() - start),
   }
-  return await keepReport(room, { ...report, ok: isRehearsed(report) })
+}
+
+const predictedOf = (
+  rounds: RehearseReport['rounds'],
+  { stillForMs }: RehearseOptions,
+): RehearseReport['predicted'] => {
+  const last = rounds.at(-1)
+  const restMs = Math.max(0, (last?.clientPauseMs ?? 0) - (last?.windowMs ?? 0))
+  return { pauseMs: stillForMs + restMs, windowMs: stillForMs, restMs }
 }
 
 /** What comes after the kills has its own time: all of it within four minutes. */

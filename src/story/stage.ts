@@ -17,6 +17,8 @@ export type Stage = AsyncDisposable & {
   versions: { old: string; new: string }
   /** Group of the reader. */
   group: string
+  /** Group of whoever reads everything back; default one of its own name that goes. */
+  readBack?: string | undefined
 }
 
 export type StageOptions = During<PlayEvent> & {

@@ -33,6 +33,8 @@ export type JudgeOptions = {
   topics: readonly string[]
   /** Where the records begin that the crowd wrote; below stand others', by `topic-partition`. Default: at the start. */
   from?: ReadonlyMap<string, bigint> | undefined
+  /** Group that reads; default one of its own name. */
+  group?: string | undefined
   signal: AbortSignal
 }
 
@@ -40,10 +42,12 @@ export type JudgeOptions = {
 export const judge = async (
   world: Pick<World, 'old' | 'next'>,
   crowd: Crowd,
-  { topics, from, signal }: JudgeOptions,
+  { topics, from, group, signal }: JudgeOptions,
 ): Promise<LogVerdict> => {
   const [old, next] = await Promise.all(
-    [world.old, world.next].map(({ bootstrap }) => readBack({ bootstrap, topics, signal })),
+    [world.old, world.next].map(({ bootstrap, security }) =>
+      readBack({ bootstrap, security, topics, group, signal }),
+    ),
   )
   const found = (next ?? []).map(log => {
     const first = from?.get(placeKey(log)) ?? 0n

@@ -56,7 +56,7 @@ servers('kmig rehearse', () => {
     using broken = scratch({ 'a.yaml': 'clusters:\n\ta: 1\n' })
     const rows: [string, string[], number, string][] = [
       [good.root, ['--topics', 'none-such'], 4, 'PREFLIGHT'],
-      [good.root, ['--shadow'], 4, 'UNSUPPORTED'],
+      [good.root, ['--shadow', '--crashes'], 2, 'USAGE'],
       [good.root, ['--sample', '-1'], 2, 'USAGE'],
       [join(good.root, 'gone'), [], 2, 'DISCOVERY_EMPTY'],
       [other.root, [], 4, 'DISCOVERY_NO_MATCH'],
