@@ -68,7 +68,7 @@ servers('kmig rehearse', () => {
       const { stdout, ...rest } = ended[i] ?? { stdout: '{}' }
       expect({ ...rest, error: JSON.parse(stdout).error.code }).toMatchObject({ code, error, left: [] })
     }
-  }, 60_000)
+  }, 180_000)
 
   test('topics, records and groups of the real cluster go through a cutover, back and again; nothing is lost, and nothing real changes', async () => {
     await createTopics(cluster, [
