@@ -10,7 +10,7 @@ export const runFlag = {
 export const hookFlags = {
   hooks: Flags.string({
     summary:
-      'directory of executables: pre-fence, fence, unfence, pre-switch, reload-clients, post-switch, rollback',
+      'directory of executables: stop-readers, start-readers, pre-fence, fence, unfence, pre-switch, reload-clients, post-switch, rollback',
     helpValue: '<dir>',
   }),
   'hook-timeout': durationFlag({ summary: 'after so long a hook has failed', default: 30_000 }),
@@ -78,6 +78,11 @@ export const cutoverFlags = {
   ...groupFlags,
   ...nameFlag,
   ...discoveryFlags,
+  'readers-first': Flags.string({
+    summary: 'a group whose readers move before the writers are stopped; * and ? match; repeatable',
+    helpValue: '<group>',
+    multiple: true,
+  }),
   'readers-within': durationFlag({ summary: 'how long live readers get to read all', default: 30_000 }),
   ...fenceFlags,
   ...hookFlags,

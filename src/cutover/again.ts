@@ -1,6 +1,6 @@
 import { isKmigError, messageOf } from '../kit/index.ts'
 import { type ExecuteOptions, release } from './execute.ts'
-import { type Attempt, engagedBy, type In, type State, undoOf } from './states.ts'
+import { type Attempt, engagedBy, type In, readersIn, type State, undoOf } from './states.ts'
 
 /** How often a fence is tried where nobody says. */
 export const FENCE_ATTEMPTS = 3
@@ -37,6 +37,7 @@ export const again = async (
   return {
     at: 'backing-off',
     plan: from.plan,
+    readers: readersIn(from),
     tried: [...before, attempt],
     untilMs: releasedMs + waitMs,
   }

@@ -66,6 +66,7 @@ export const goBack = async (from: Live | BackState, options: BackOptions): Prom
   } catch (e) {
     if (run.last?.at !== 'back-switching' || isKmigError(e, 'DISCOVERY_CONFLICT')) {
       await ports.fences.of(now.fence.plan).release(now.fence.plan)
+      await eachReader(now, options, 'start-readers', 'new')
       await enter({ at: now.wasAt, ...now.was })
     }
     throw e
@@ -91,6 +92,7 @@ const forward = async (
         return { ...now, at: 'back-still', ends: cutOf(ends), proof }
       }
       case 'back-still': {
+        await eachReader(now, options, 'stop-readers', 'new')
         const lost = await reverse.drained(endsOf(now.ends), { lossy: options.lossy ?? false })
         await refuseLate(ports, now)
         const groups = groupsMoved(await reverse.syncGroups(endsOf(now.ends)))
@@ -110,6 +112,17 @@ const forward = async (
   })
 }
 
+/** Groups that moved first have programs of their own, which stop and start them. */
+const eachReader = async (
+  { at, was }: BackState,
+  { ports }: BackOptions,
+  hook: 'stop-readers' | 'start-readers',
+  side: 'old' | 'new',
+): Promise<void> => {
+  for (const { group } of was.readers?.moved ?? [])
+    await ports.hooks.run(hook, { state: at, side }, { group })
+}
+
 const refuseLate = async (ports: Ports, { ends }: BackProved): Promise<void> => {
   const found = grown(endsOf(ends), leosOf(await ports.ends.next()))
   if (found.length > 0)
@@ -120,13 +133,15 @@ const refuseLate = async (ports: Ports, { ends }: BackProved): Promise<void> => 
 const finish = async (
   now: Extract<BackState, { at: 'back-switching' }>,
   reverse: ReversePort,
-  { ports, run, on }: BackOptions,
+  options: BackOptions,
 ): Promise<RolledBack> => {
+  const { ports, run, on } = options
   const { plan, was, groups = { groups: 0, partitions: 0, left: [] } } = now
   const files = await ports.discovery.revert()
   if (!now.handedBack) {
     await ports.mirror.hold()
     await reverse.handBack(endsOf(now.ends), { lossy: (now.lost ?? []).length > 0 })
+    await ports.readers?.forget()
     await ports.mirror.mark(null)
     await run.append({ ...now, handedBack: true }, ports.clock.wall())
   }
@@ -135,6 +150,7 @@ const finish = async (
   const once = now.fence.plan.driver === 'hook' && undo.fence?.plan.driver === 'hook'
   if (!once) await ports.fences.of(now.fence.plan).release(now.fence.plan)
   await release(undo, ports)
+  await eachReader(now, options, 'start-readers', 'old')
   await ports.hooks.run('rollback', { state: now.at, side: 'old' })
   const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost: now.lost }
   await run.append(state, ports.clock.wall())

@@ -15,6 +15,8 @@ export type MovedOffset = {
   to: string
   /** Records that the group reads again; '0' unless a rollback over a mixed zone. */
   reread: string
+  /** When, if it was before the fence; such a group was not touched since. */
+  movedFirst?: string | undefined
 }
 
 /**

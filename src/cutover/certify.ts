@@ -31,7 +31,7 @@ export const certify = async (
   const proved = provedOf(record)
   const plan = readDocument(directory)
   if (!proved || !plan || !last) return undefined
-  const { cut, proof: fence, fence: engaged, groups, stranded, reverse, tried = [] } = proved
+  const { cut, proof: fence, fence: engaged, groups, stranded, reverse, tried = [], readers } = proved
   const writtenMs = states.findLast(({ state }) => state.at === 'files-written')?.atMs
   const watch = notes.findLast(note => note.kind === 'watch')?.watch
   const input: CertificateInput = {
@@ -45,7 +45,12 @@ export const certify = async (
     attempts: tried,
     base: kept<CheckReport>(directory, 'check-base.json'),
     delta: kept<CheckReport>(directory, 'check-delta.json'),
-    offsets: (kept<Text<GroupRow>[]>(directory, 'offsets.json') ?? []).flatMap(movedOf),
+    offsets: [
+      ...(readers?.moved ?? []).flatMap(({ group, at, partitions }) =>
+        partitions.map(each => ({ group, ...each, reread: '0', movedFirst: at })),
+      ),
+      ...(kept<Text<GroupRow>[]>(directory, 'offsets.json') ?? []).flatMap(movedOf),
+    ],
     groupsLeft: groups.left,
     leftBehind: plan.leftBehind,
     files: plan.files.map(({ path, shaBefore, shaAfter, fields }) => ({ path, shaBefore, shaAfter, fields })),

@@ -4,13 +4,20 @@ import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isKmigError, KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
+import type { ReadersAwaited } from './events.ts'
 
 /** What a live runner is told. `yield`: end, so that another command drives the run. */
 export const ORDERS = ['status', 'go', 'pause', 'abort', 'yield'] as const
 export type Order = (typeof ORDERS)[number]
 
 /** How a runner stands, beside what its journal tells. */
-export type LiveStatus = { pid: number; gate: string | undefined; lag: string | undefined }
+export type LiveStatus = {
+  pid: number
+  gate: string | undefined
+  lag: string | undefined
+  /** Groups that move first, and were waited for when they were looked at last. */
+  readers: readonly ReadersAwaited[]
+}
 
 export type Answer =
   | { ok: true; status: LiveStatus }

@@ -13,6 +13,7 @@ import { type CutoverOptions, type CutoverSide, strategyOf } from './options.ts'
 import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
 import type { PlanDocument } from './plan-document.ts'
 import { namedPlan, waitingPlan } from './plans.ts'
+import { readersFirst } from './readers-plan.ts'
 import type { CutoverReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
 import {
@@ -97,13 +98,23 @@ export class Cutover implements AsyncDisposable {
     const { plan: mirror, source } = this.mirror
     const leftBehind = await whatStays(source, { mirror, groups, ...this.#during })
     const paths = files.files.map(({ path }) => path)
+    const readers = await this.#readersFirst()
     const git = this.options.git ? await gitProblems(files.root, paths) : []
     return makePlan({
       ...{ mirror, files, leftBehind, acceptMentions, git, unfinished },
       strategy: this.strategy,
       hooks: findHooks(hooks),
-      fence: [...(await this.#fenceProblems()), ...(await this.#wayBackProblems())],
+      readersFirst: readers.found,
+      fence: [...(await this.#fenceProblems()), ...(await this.#wayBackProblems()), ...readers.problems],
     })
+  }
+
+  async #readersFirst() {
+    const { source, target, plan } = this.mirror
+    const { groups } = this.options
+    const topics = plan.topics.map(({ topic }) => topic)
+    const { readersFirst: first = [] } = this.strategy
+    return await readersFirst({ source, target, first, groups, topics, ...this.#during })
   }
 
   async #fenceProblems() {

@@ -5,7 +5,7 @@ import { formatHostPort, KmigError, writeFileAtomic } from '../kit/index.ts'
 import type { Mirror } from '../mirror/index.ts'
 import type { CutoverPlan } from './plan.ts'
 import type { PlanDocument, PlannedSide } from './plan-document.ts'
-import { actionsOf, changesOf } from './planned-actions.ts'
+import { changesOf } from './planned-actions.ts'
 import type { RunSubject } from './run-directory.ts'
 import { type Seen, sha256Of } from './seen.ts'
 
@@ -79,7 +79,7 @@ export const makeDocument = (input: DocumentInput): PlanDocument => {
     changes: changesOf(mirror.plan),
     files: files.files,
     ...{ hooks, hooksDirectory, strategy, accepted, seen },
-    actions: actionsOf({ mirror: mirror.plan, files, strategy, hooks }),
+    actions: plan.actions,
   }
   return { ...rest, hash: sha256Of(rest) }
 }

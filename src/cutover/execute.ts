@@ -4,11 +4,13 @@ import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
 import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
+import { restartReaders, stayText } from './readers.ts'
 import {
   engagedBy,
   type FenceState,
   type FilesPlan,
   isEnd,
+  readersIn,
   type State,
   type StateName,
   type Undo,
@@ -69,7 +71,8 @@ const AFTER: ReadonlySet<StateName> = new Set(['switched', 'target-live', 'soaki
 const COMMITTED: ReadonlySet<StateName> = new Set(['files-written', 'opening'])
 /** Nothing of the cutover proper had begun: the error keeps its own exit code. */
 const PREPARING: ReadonlySet<StateName> = new Set([
-  ...(['planned', 'mirroring', 'caught-up', 'verified', 'armed', 'backing-off'] as const),
+  ...(['planned', 'mirroring', 'caught-up', 'verified', 'reads-moving', 'reads-moved', 'armed'] as const),
+  'backing-off',
 ])
 
 const enter = async (state: State, { run, ports, on }: ExecuteOptions): Promise<void> => {
@@ -79,7 +82,9 @@ const enter = async (state: State, { run, ports, on }: ExecuteOptions): Promise<
 
 /** A step, no longer than the operator wants, and than writers may stand still. */
 const limited = async (from: State, options: ExecuteOptions): Promise<State> => {
-  if (COMMITTED.has(from.at) || from.at === 'switching') return await step(from, options)
+  // nor is the move of a group left behind half done: it looks at the signal itself
+  if (COMMITTED.has(from.at) || from.at === 'switching' || from.at === 'reads-moving')
+    return await step(from, options)
   const { fence } = undoOf(from)
   return await inTime({ at: from.at, fence, ...options }, signal => step(from, { ...options, signal }))
 }
@@ -109,8 +114,13 @@ const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => 
   if (last?.at === 'switching' && plan.files.length === 0) return { ...last, at: 'files-written' }
   if (last?.at === 'backing-off') return last
   const tried = last && !isEnd(last) ? triedIn(last) : []
-  const begun = { at: 'planned' as const, plan, ...(tried.length > 0 && { tried }) }
   const fence = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last).fence : undefined
+  const readers = last && !isEnd(last) && last.at !== 'aborting' ? readersIn(last) : undefined
+  const begun = {
+    ...{ at: 'planned' as const, plan },
+    ...(tried.length > 0 && { tried }),
+    ...(readers && { readers }),
+  }
   if (!fence || (await ports.record.decided(fence)) !== 'release')
     return { ...begun, ...(fence && { fence }) }
   await ports.fences.of(fence.plan).release(fence.plan) // the watchdog did, or meant to
@@ -129,14 +139,20 @@ const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promis
       cause: e,
     })
   }
-  if (!isKmigError(e) || (PREPARING.has(from.at) && !undoOf(from).fence)) return e
+  if (!isKmigError(e)) return e
+  const { code, message, suggestions, cause } = e
+  const stay = stayText(readersIn(from))
+  const hints = [...suggestions, ...(stay ? [stay] : [])]
+  if (PREPARING.has(from.at) && !undoOf(from).fence)
+    return stay ? new KmigError(code, message, { try: hints, exit: e.exit, cause }) : e
   const exit = e.exit === EXIT.loss ? EXIT.loss : EXIT.aborted
   const times = triedIn(from).length + 1
   const often = times > 1 ? `, after ${times} attempts` : ''
-  return new KmigError(e.code, `${e.message}; the old world is as it was${often}`, {
-    try: e.suggestions,
+  const but = stay ? ', but for the readers that have moved' : ''
+  return new KmigError(code, `${message}; the old world is as it was${but}${often}`, {
+    try: hints,
     exit,
-    cause: e.cause,
+    cause,
   })
 }
 
@@ -150,10 +166,14 @@ export const putBack = async (
     await run.append(state, ports.clock.wall())
     on?.({ kind: 'state', run: run.id, state })
   }
-  const why = { plan: from.plan, why: messageOf(e), code: isKmigError(e) ? e.code : 'BUG' }
   const undo = undoOf(from)
+  const readers = readersIn(from)
+  const why = {
+    ...{ plan: from.plan, why: messageOf(e), code: isKmigError(e) ? e.code : 'BUG' },
+    ...(readers && readers.moved.length > 0 && { readers: { moved: readers.moved } }),
+  }
   const touched = TOUCHED.has(from.at)
-  if (touched || undo.fence) await record({ at: 'aborting', ...why, undo })
+  if (touched || undo.fence || undo.reader !== undefined) await record({ at: 'aborting', ...why, undo })
   if (touched) {
     await ports.discovery.revert()
     await ports.mirror.hold()
@@ -166,9 +186,10 @@ export const putBack = async (
 /** What clients see, or a mirror finds, may have been changed. */
 const TOUCHED: ReadonlySet<StateName> = new Set(['switching', 'files-written', 'opening', 'switched'])
 
-/** Gives the old cluster back to its writers. */
+/** Gives the old cluster back to its writers, and to readers that were on their way. */
 export const release = async (undo: Undo | undefined, ports: Ports): Promise<void> => {
   for (const plan of engagedBy(undo)) await ports.fences.of(plan).release(plan)
+  if (undo?.reader !== undefined) await restartReaders(undo.reader, ports)
 }
 
 const goOn = (e: unknown): unknown =>

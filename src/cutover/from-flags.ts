@@ -15,6 +15,7 @@ type Given = {
   'still-for'?: number | undefined
   'hook-timeout': number
   'postpone-file'?: string | undefined
+  'readers-first'?: readonly string[] | undefined
 }
 
 /** These flags as a cutover takes them. */
@@ -32,4 +33,5 @@ export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
   hookTimeoutMs: flags['hook-timeout'],
   postpone: flags.postpone,
   postponeFile: flags['postpone-file'],
+  readersFirst: flags['readers-first'],
 })

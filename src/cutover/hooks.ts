@@ -51,7 +51,7 @@ export const hookPort = (options: HookOptions): HookPort => {
   let running: Ended | undefined
   return {
     has: name => known.has(name),
-    run: async (name, { state, side }) => {
+    run: async (name, { state, side }, only) => {
       const sha256 = known.get(name)
       if (sha256 === undefined || options.directory === undefined) return undefined
       const attempt = (attempts.get(name) ?? 0) + 1
@@ -60,7 +60,10 @@ export const hookPort = (options: HookOptions): HookPort => {
       const start = performance.now()
       const at = new Date().toISOString()
       const path = resolve(options.directory, name)
-      const vars = { KMIG_HOOK: name, KMIG_STATE: state, KMIG_SIDE: side, KMIG_ATTEMPT: String(attempt) }
+      const vars = {
+        ...{ KMIG_HOOK: name, KMIG_STATE: state, KMIG_SIDE: side, KMIG_ATTEMPT: String(attempt) },
+        ...(only && { KMIG_GROUP: only.group }),
+      }
       const own = ended(path, { ...options.vars, ...vars }, options)
       running = own
       const { rc, stdout, stderr, why } = await own.end

@@ -22,11 +22,13 @@ export type LiveOptions = MirrorPortOptions & {
   watch?: Ports['watch']
   reverse?: Ports['reverse']
   check?: Ports['check']
+  readers?: Ports['readers']
 }
 
 /** Real clusters and real files as a cutover's world. */
 export const livePorts = (options: LiveOptions): Ports => {
-  const { mirror, run, signal, life, wheres, hooks, gate, drift, watch, accepted, reverse, check } = options
+  const { mirror, run, signal, life, wheres, hooks, gate, drift, watch, accepted, reverse, check, readers } =
+    options
   const ends = {
     old: () => logEnds(mirror.source, wheres(), { signal: life }),
     next: () => logEnds(mirror.target, wheres(), { signal: life }),
@@ -42,7 +44,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     ends,
     discovery: yamlDirectory(options.discovery, { journalDir: run.directory }),
     clock,
-    ...{ hooks, gate, drift, watch, reverse, check },
+    ...{ hooks, gate, drift, watch, reverse, check, readers },
     record: {
       keep: (name, value) => writeFileAtomic(join(run.directory, name), `${json(value)}\n`),
       decide: async (what, fence) => decideOn(run.directory, fence, what),

@@ -1,3 +1,4 @@
+import { stayText } from './readers.ts'
 import type { State } from './states.ts'
 
 /** The state of a run for people: what it means, and what can be done. */
@@ -13,6 +14,10 @@ export const meaningOf = (state: State | undefined): string => {
       return 'no file is written, no writer was stopped; kmig cutover --execute goes on, kmig cutover abort ends it'
     case 'backing-off':
       return 'writers were let go on, nothing has moved; they are kept off once more by itself, or kmig cutover abort ends it'
+    case 'reads-moving':
+      return 'readers move to the new cluster, group after group; writers still write to the old one; kmig cutover --execute goes on, kmig cutover abort ends it'
+    case 'reads-moved':
+      return 'readers have moved; no file is written, no writer was stopped; kmig cutover --execute goes on, kmig cutover abort ends it'
     case 'fencing':
     case 'fenced':
     case 'still':
@@ -38,7 +43,9 @@ export const meaningOf = (state: State | undefined): string => {
     case 'aborting':
       return `it failed (${state.why}) and did not finish putting back; run the same command again`
     case 'aborted':
-      return `it failed and put everything back: ${state.why}`
+      return [`it failed and put everything back: ${state.why}`, stayText(state.readers)]
+        .filter(Boolean)
+        .join('; but ')
     case 'rolling-back':
     case 'back-fencing':
     case 'back-still':

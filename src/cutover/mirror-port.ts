@@ -55,6 +55,8 @@ export const mirrorPort = ({ mirror, run, groups, signal, life, wheres }: Mirror
         source: mirror.target,
         target: mirror.source,
         groups,
+        leave: group =>
+          mirror.state?.moved.some(each => each.group === group) ? 'it moved first' : undefined,
         boundsOf: (topic, partition) => {
           const key = partitionKey(topic, partition)
           const [start, end] = [starts.get(key)?.offset, ends.get(key)]

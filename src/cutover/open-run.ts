@@ -9,6 +9,7 @@ import type { CutoverEvent } from './events.ts'
 import { livePorts } from './live.ts'
 import { lockNamed } from './locks.ts'
 import type { Ports } from './ports.ts'
+import { readersPort, wantedIn } from './readers-port.ts'
 import { reversePort } from './reverse-adapter.ts'
 import { findRun, Run, type RunHeader } from './run-directory.ts'
 import { runHooks } from './run-hooks.ts'
@@ -29,6 +30,8 @@ export type OpenRunOptions = {
   watchdog?: readonly string[] | undefined
   /** How long log ends must stand still, ms; default as the plan says. */
   stillForMs?: number | undefined
+  /** Whether a runner may still be about to end. */
+  patient?: boolean | undefined
 }
 
 /** A run that another command drives: its lock is held, both clusters are open, its journal can be gone on with. */
@@ -49,7 +52,10 @@ export const openRun = async (
   const { id, directory, header } = findRun(stateDir, options.run)
   const lived = (await tell(directory, 'yield')) !== undefined
   const lock = lockNamed(stateDir, header.to.clusterId, header.mirror)
-  const held = await takeLock(lock, `${what} of mirror ${header.mirror}`, { patient: lived, signal })
+  const held = await takeLock(lock, `${what} of mirror ${header.mirror}`, {
+    patient: lived || options.patient === true,
+    signal,
+  })
   return await openHeld({ ...options, run: id, held })
 }
 
@@ -97,6 +103,10 @@ export const openHeld = async (
     ...{ mirror, discovery: header.discovery, groups: header.groups, life: life.signal, ...during },
     run: { id, directory },
     wheres: () => cut,
+    readers: readersPort({
+      ...{ mirror, wanted: wantedIn(document), run: { id }, life: life.signal },
+      sides: { from: sideOf(header.from, access), to: sideOf(header.to, access) },
+    }),
     reverse: reverse || undefined,
     driver: document?.strategy.driver ?? 'manual',
     seal: document?.strategy.seal ?? undefined,

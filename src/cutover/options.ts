@@ -27,6 +27,8 @@ export type CutoverOptions = During<CutoverEvent> & {
   stillForMs?: number | undefined
   /** How long live readers of the old cluster get to read to the end, ms; default 30000. */
   readersWithinMs?: number | undefined
+  /** Patterns of groups whose readers move before the fence. */
+  readersFirst?: readonly string[] | undefined
   /** Files that may name hosts of the old cluster outside of the entries that move. */
   acceptMentions?: readonly string[] | undefined
   /** Commits the files that were written, and no others. */
@@ -98,6 +100,7 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
     fenceAttempts: driver === 'manual' ? 1 : fenceAttempts, // whom kmig did not stop it can't let go on
     backoffMs,
     readersWithinMs,
+    ...(options.readersFirst?.length && { readersFirst: options.readersFirst }),
     git: options.git ?? false,
     check: options.check ?? false,
     wayBack: options.wayBack ?? true,

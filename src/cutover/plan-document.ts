@@ -69,6 +69,8 @@ export type PlanDocument = {
     fenceAttempts: number
     backoffMs: number
     readersWithinMs: number
+    /** Patterns of groups whose readers move before the fence; absent: none. */
+    readersFirst?: readonly string[] | undefined
     git: boolean
     check: boolean
     /** Whether a copy back is armed at the cut. */

@@ -52,6 +52,8 @@ export type PlanInput = {
   leftBehind: LeftBehind
   strategy: PlanDocument['strategy']
   hooks: PlanDocument['hooks']
+  /** Groups that move before the fence. */
+  readersFirst: readonly string[]
   /** What stands in the way of the fence, and of the way back. */
   fence: readonly FenceProblem[]
   /** Files whose mentions of the old cluster the operator has seen and accepts. */
@@ -67,6 +69,7 @@ export const makePlan = ({
   leftBehind,
   strategy,
   hooks,
+  readersFirst,
   fence,
   acceptMentions,
   git,
@@ -95,7 +98,7 @@ export const makePlan = ({
       diff: files.diff,
     },
     leftBehind,
-    actions: actionsOf({ mirror, files, strategy, hooks }),
+    actions: actionsOf({ mirror, files, strategy, hooks, readersFirst }),
     blockers: [
       ...blockersOf(mirror, files, acceptMentions),
       ...git.map(why => `--git: ${why}`),

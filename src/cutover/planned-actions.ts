@@ -9,10 +9,18 @@ export type ActionsInput = {
   files: Pick<Plan, 'files' | 'entries'>
   strategy: PlanDocument['strategy']
   hooks: PlanDocument['hooks']
+  /** Groups that move before the fence. */
+  readersFirst: readonly string[]
 }
 
 /** What will be done, in order: how it is seen to be done, and what takes it back. */
-export const actionsOf = ({ mirror, files, strategy, hooks }: ActionsInput): PlannedAction[] => {
+export const actionsOf = ({
+  mirror,
+  files,
+  strategy,
+  hooks,
+  readersFirst,
+}: ActionsInput): PlannedAction[] => {
   const partitions = mirror.topics.reduce((sum, topic) => sum + topic.partitions.length, 0)
   const changing = files.entries.filter(entry => entry.is === 'change').map(({ cluster }) => cluster)
   const old = `'${mirror.source.name}'`
@@ -32,6 +40,14 @@ export const actionsOf = ({ mirror, files, strategy, hooks }: ActionsInput): Pla
       'acknowledged offsets against the log ends of the old cluster',
       'nothing need be: the copies stay, and are gone on with',
     ),
+    ...(readersFirst.length > 0
+      ? action(
+          'readers',
+          `move readers of ${readersFirst.join(', ')} first: ${has('stop-readers') ? 'hook stop-readers stops' : 'you stop'} each group, its offsets are set on the new cluster, ${has('start-readers') ? 'hook start-readers starts' : 'you start'} it there; writers still write to ${old}`,
+          'each has no member on either cluster, and its offsets are read again on both',
+          'kmig cutover abort --readers-back',
+        )
+      : []),
     ...(driver === 'manual'
       ? action('fence', 'you stop the writers', 'the next step', 'you start them again')
       : action(

@@ -1,4 +1,5 @@
 import type { DiscoveryStore } from '../discovery/index.ts'
+import type { MovedReaders, ReadersMoved, ReadersSight } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { CheckPort } from './check-port.ts'
 import type { FenceDriver, FencePlan, ProofPort } from './fence-port.ts'
@@ -40,6 +41,23 @@ export type MirrorPort = {
   mark(run: string | null): Promise<void>
 }
 
+/** Groups whose readers move before the writers do. Source and target are the old and the new cluster. */
+export type ReadersPort = {
+  /** What the operator named, and the plan found. */
+  readonly wanted: readonly string[]
+  /** Those that have moved, in this run or before, as the new cluster remembers. */
+  moved(): Promise<readonly MovedReaders[]>
+  look(groups: readonly string[]): Promise<readonly ReadersSight[]>
+  /** See `moveReaders`. */
+  move(group: string): Promise<ReadersMoved>
+  /** See `readersBack`. */
+  back(group: string): Promise<ReadersMoved>
+  /** Of these, in words, which read or have committed on the old cluster since they left it. */
+  again(moved: readonly MovedReaders[]): Promise<readonly string[]>
+  /** They went back with all others. */
+  forget(): Promise<void>
+}
+
 /** Where logs end. Each call asks all leaders anew. */
 export type EndsPort = { old(): Promise<Ends>; next(): Promise<Ends> }
 
@@ -53,6 +71,8 @@ export type ClockPort = {
 
 /** Names of the files in `--hooks DIR`. */
 export const HOOKS = [
+  'stop-readers',
+  'start-readers',
   'pre-fence',
   'fence',
   'unfence',
@@ -74,11 +94,13 @@ export type HookRun = {
   writersLeft?: number | undefined
 }
 
+export type HookAbout = { state: string; side: 'old' | 'new' }
+
 /** The operator's programs. One that is not there is a step that is not needed. */
 export type HookPort = {
   has(name: HookName): boolean
   /** undefined: there is none. Throws HOOK_FAILED with the end of its stderr. */
-  run(name: HookName, about: { state: string; side: 'old' | 'new' }): Promise<HookRun | undefined>
+  run(name: HookName, about: HookAbout, only?: { group: string }): Promise<HookRun | undefined>
 }
 
 /** Whether the run may go on to the fence. */
@@ -118,6 +140,7 @@ export type Ports = {
     of(plan: FencePlan): FenceDriver
   }
   proof: { old: ProofPort; next: ProofPort }
+  readers?: ReadersPort | undefined
   check?: CheckPort | undefined
   reverse?: ReversePort | undefined
   /** What is no longer as the plan found it, in words. `fenced`: but for what a fence that stands has changed. */

@@ -28,6 +28,8 @@ export type CutoverReport = {
     new: string | undefined
   }[]
   groups: GroupsMoved
+  /** Groups whose readers moved before the fence. */
+  readersFirst: string[]
   proof: FenceProof
   /** When each state began, and how long it took to the next one. */
   timings: { state: StateName; at: string; ms: number }[]
@@ -66,7 +68,7 @@ export const makeReport = ({
   const last = states.at(-1)
   const now = last?.state
   if (!last || (!isSwitched(now) && now?.at !== 'complete')) throw bug(`a report of a run that is ${now?.at}`)
-  const { plan, cut, groups, proof, stranded, fence, tried = [] } = now
+  const { plan, cut, groups, proof, stranded, fence, tried = [], readers } = now
   const { id: run, from, to, mirror } = header
   const began = states.findLastIndex(({ state }) => state.at === 'planned')
   const own = states.slice(Math.max(0, began))
@@ -85,6 +87,7 @@ export const makeReport = ({
       new: next.get(where)?.leo.toString(),
     })),
     groups,
+    readersFirst: (readers?.moved ?? []).map(({ group }) => group),
     proof,
     timings: timingsOf(own),
     pauseMs: written.atMs - (fence.plan.driver === 'manual' ? proof.fromMs : fence.sinceMs),

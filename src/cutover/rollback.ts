@@ -3,6 +3,7 @@ import { type During, KmigError } from '../kit/index.ts'
 import { type BackOptions, goBack } from './back.ts'
 import { release } from './execute.ts'
 import type { Ports } from './ports.ts'
+import { bringReadersBack } from './readers.ts'
 import {
   type Cut,
   endsOf,
@@ -60,6 +61,17 @@ export const rollBack = async (options: RollbackOptions): Promise<RolledBack> =>
       await ports.mirror.hold()
       await ports.mirror.mark(null)
       await release(undoOf({ at: wasAt, ...was }), ports)
+      let { readers } = was
+      if (readers) {
+        const left = async (still: typeof readers) => {
+          readers = still
+          await run.append(
+            { at: 'rolling-back', ...{ plan, cut, wasAt }, was: { ...was, readers }, free: true },
+            ports.clock.wall(),
+          )
+        }
+        await bringReadersBack({ ports, signal: options.signal, on, state: 'rolling-back', readers, left })
+      }
       await ports.hooks.run('rollback', { state: 'rolling-back', side: 'old' })
       await enter({ at: 'rolled-back', plan, cut, groups })
       return { already: false, files, groups, lost: [] }

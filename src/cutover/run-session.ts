@@ -9,12 +9,13 @@ import { type Certified, certify } from './certify.ts'
 import { serveControl } from './control.ts'
 import type { Cutover, ExecuteHow } from './cutover.ts'
 import { readDocument } from './document.ts'
-import type { CutoverEvent } from './events.ts'
+import type { CutoverEvent, ReadersAwaited } from './events.ts'
 import { execute, settle } from './execute.ts'
 import { type LiveOptions, livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { GatePort, Ports } from './ports.ts'
+import { readersPort, wantedIn } from './readers-port.ts'
 import { type CutoverReport, makeReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
 import { Run, type RunRecord } from './run-directory.ts'
@@ -53,8 +54,14 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   await using stack = new AsyncDisposableStack()
   const portsNow = sessionPorts({ ...options, cutover, document, run, gate, signal: working, stack })
   let ports = portsNow()
-  if (!found && cutover.options.postpone) await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
-  const live = async () => ({ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) })
+  // of a run that was killed too, unless its gate has been opened or closed before
+  if (!over && cutover.options.postpone && !run.notes.some(({ kind }) => kind === 'gate'))
+    await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
+  let readers: readonly ReadersAwaited[] = []
+  const live = async () => ({
+    ...{ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) },
+    readers: run.last?.at === 'reads-moving' ? readers : [],
+  })
   const free = (order: string) => {
     const state = run.last
     if (state && (classOf(state) !== 'FREE' || LATE.has(state.at)))
@@ -98,9 +105,14 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
     const plan = { root: files.root, files: files.files }
     const budget = budgetOf(document)
     const stillForMs = windowMs ?? undefined
-    const how = { plan, stillForMs, readersWithinMs, budget, fenceAttempts, backoffMs, signal: working, on }
+    const told = (event: CutoverEvent) => {
+      if (event.kind === 'readers-first') readers = event.waiting
+      on?.(event)
+    }
+    const how = { plan, stillForMs, readersWithinMs, budget, fenceAttempts, backoffMs }
     for (let last = found?.last; ; last = run.last) {
-      const ended = await execute({ ...how, run: { id: run.header.id, last, append }, ports })
+      const log = { id: run.header.id, last, append }
+      const ended = await execute({ ...how, run: log, ports, signal: working, on: told })
       if (ended.at !== 'backing-off') break
       await cutover.reopen()
       ports = portsNow()
@@ -199,7 +211,7 @@ const sessionPorts = ({
     )
   const { id } = run.header
   const { name } = cutover.mirror
-  const ports: Omit<LiveOptions, 'mirror'> = {
+  const ports: Omit<LiveOptions, 'mirror' | 'readers'> = {
     ...{ groups, discovery, signal, wheres, driver, life, gate },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
@@ -222,7 +234,11 @@ const sessionPorts = ({
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: runHooks(run, { directory: hooks, timeoutMs: hookTimeoutMs, env, signal, on }),
   }
-  return () => livePorts({ ...ports, mirror: cutover.mirror })
+  const first = { sides: { from, to }, wanted: wantedIn(document), run: { id }, life }
+  return () => {
+    const { mirror } = cutover
+    return livePorts({ ...ports, mirror, readers: readersPort({ ...first, mirror }) })
+  }
 }
 
 const reportOf = async (

@@ -14,6 +14,7 @@ const groups = z.object({
   partitions: z.number(),
   left: z.array(z.object({ group: z.string(), why: z.string() })),
 })
+const moved = z.array(z.object({ ...place, from: int64, to: int64 }))
 const answered = <T extends z.ZodRawShape>(shape: T) =>
   z.union([
     z.object({ asked: z.literal(true), ...shape }),
@@ -72,6 +73,7 @@ export const cutoverReportShape = {
   files: z.array(file),
   partitions: z.array(z.object({ ...place, cut: int64, old: int64.optional(), new: int64.optional() })),
   groups,
+  readersFirst: z.array(z.string()),
   proof: z.object({
     windowMs: z.number(),
     sweeps: z.number(),
@@ -127,6 +129,15 @@ export const statusShape = {
       stranded: z.array(z.string()),
     })
     .optional(),
+  readers: z.array(
+    z.object({
+      group: z.string(),
+      state: z.enum(['moved', 'waiting']),
+      partitions: moved,
+      members: z.object({ old: z.array(z.string()), new: z.array(z.string()) }),
+      why: z.string().optional(),
+    }),
+  ),
   from: side,
   to: side,
   mirror: z.string(),

@@ -1,4 +1,5 @@
 import type { FileChange } from '../discovery/index.ts'
+import type { MovedReaders } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { Engaged, FencePlan, FenceProof } from './fence-port.ts'
 import type { LaggingGroup } from './ports.ts'
@@ -27,9 +28,13 @@ export type Attempt = {
 }
 type Tried = { tried?: readonly Attempt[] | undefined }
 
+/** Groups whose readers moved before the fence. `moving`: one that hooks have stopped, or are starting. */
+export type ReadersState = { moved: readonly MovedReaders[]; moving?: string | undefined }
+
+type OfRun = { plan: FilesPlan; readers?: ReadersState | undefined }
 /** Before the cut. `fence`: one that a process engaged that has died since. */
-export type Begun = Tried & { plan: FilesPlan; fence?: FenceState | undefined }
-export type Fenced = Tried & { plan: FilesPlan; fence: FenceState; engaged: Engaged }
+export type Begun = OfRun & Tried & { fence?: FenceState | undefined }
+export type Fenced = OfRun & Tried & { fence: FenceState; engaged: Engaged }
 export type WithCut = Fenced & { cut: Cut; proof: FenceProof }
 /** `next`: where the new cluster's logs end with the cut, and with nothing beyond it: image(V). */
 export type Drained = WithCut & { next: Cut }
@@ -47,10 +52,13 @@ export type Switched = Committed & { stranded: string[] }
  */
 export type State =
   | ({ at: 'planned' | 'mirroring' | 'caught-up' | 'verified' | 'armed' } & Begun)
+  /** Readers that the operator named move one group after the other, before any writer. */
+  | ({ at: 'reads-moving'; readers: ReadersState } & Begun)
+  | ({ at: 'reads-moved'; readers: ReadersState } & Begun)
   /** The intent to engage the fence. */
-  | ({ at: 'fencing'; plan: FilesPlan; fence: FenceState } & Tried)
+  | ({ at: 'fencing'; fence: FenceState } & OfRun & Tried)
   /** The fence was let go, and is engaged once more after `untilMs`. */
-  | { at: 'backing-off'; plan: FilesPlan; tried: readonly Attempt[]; untilMs: number }
+  | ({ at: 'backing-off'; tried: readonly Attempt[]; untilMs: number } & OfRun)
   | ({ at: 'fenced' } & Fenced)
   | ({ at: 'still' } & WithCut)
   | ({ at: 'drained' } & Drained)
@@ -58,7 +66,7 @@ export type State =
   | ({ at: 'switching' | 'files-written' } & Committed)
   | ({ at: 'opening' | 'switched' | 'target-live' | 'soaking' | 'completing' | 'complete' } & Switched)
   /** Something failed, and what was changed is put back. */
-  | { at: 'aborting' | 'aborted'; plan: FilesPlan; why: string; code: string; undo?: Undo | undefined }
+  | ({ at: 'aborting' | 'aborted'; why: string; code: string; undo?: Undo | undefined } & OfRun)
   /** The way back. With `free` nobody had written to the new cluster when it began. */
   | { at: 'rolling-back'; plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; free: boolean }
   | ({ at: 'back-fencing' } & Back)
@@ -92,8 +100,13 @@ export type BackProved = Back & {
   handedBack?: true | undefined
 }
 
-/** What an abort has to take back beside the files. */
-export type Undo = { fence?: FenceState | undefined; seal?: FencePlan | undefined; armed: boolean }
+/** What an abort has to take back beside the files. `reader`: a group that is to be started again. */
+export type Undo = {
+  fence?: FenceState | undefined
+  seal?: FencePlan | undefined
+  armed: boolean
+  reader?: string | undefined
+}
 
 /** Nothing follows by itself. */
 export const isEnd = ({ at }: State): boolean => at === 'complete' || at === 'aborted' || at === 'rolled-back'
@@ -105,6 +118,8 @@ const CLASSES: Readonly<Record<StateName, RollbackClass>> = {
   mirroring: 'FREE',
   'caught-up': 'FREE',
   verified: 'FREE',
+  'reads-moving': 'FREE',
+  'reads-moved': 'FREE',
   armed: 'FREE',
   fencing: 'FREE',
   'backing-off': 'FREE',
@@ -145,11 +160,15 @@ export type BackState = In<'back-fencing' | 'back-still' | 'back-offsets' | 'bac
 export const isBack = (state: State | undefined): state is BackState =>
   state !== undefined && BACK.includes(state.at)
 
+export const readersIn = (state: State | undefined): ReadersState | undefined =>
+  state && 'readers' in state ? state.readers : undefined
+
 /** What a state has engaged, for whoever has to take it back. */
 export const undoOf = (state: State): Undo => ({
   fence: 'fence' in state ? state.fence : undefined,
   seal: 'seal' in state ? state.seal : undefined,
   armed: 'reverse' in state && state.reverse !== undefined,
+  reader: readersIn(state)?.moving,
 })
 
 /** What is to be released, in this order: the seal first, then the fence. */

@@ -2,10 +2,20 @@ import { partitionOf } from '../kafka/index.ts'
 import { triedIn } from './again.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
+import type { ReadersAwaited } from './events.ts'
 import { meaningOf } from './meaning.ts'
+import { wantedIn } from './readers-port.ts'
 import { timingsOf } from './report.ts'
 import { findRun, listRuns, type RunRecord } from './run-directory.ts'
-import { type Attempt, classOf, isEnd, type RollbackClass, type StateName, undoOf } from './states.ts'
+import {
+  type Attempt,
+  classOf,
+  isEnd,
+  type RollbackClass,
+  readersIn as readersOf,
+  type StateName,
+  undoOf,
+} from './states.ts'
 
 /** Where a run stands, by its journal and by its runner if that lives: no server is asked and no lock is taken. */
 export type StatusReport = {
@@ -25,6 +35,14 @@ export type StatusReport = {
   proofAgeMs: number | undefined
   /** What was seen last after the switch. */
   watch: { agoMs: number; lag: string | undefined; oldQuietMs: number; stranded: string[] } | undefined
+  /** Groups whose readers move first: those that have, and those that are waited for, as they were seen last. */
+  readers: {
+    group: string
+    state: 'moved' | 'waiting'
+    partitions: { topic: string; partition: number; from: string; to: string }[]
+    members: { old: string[]; new: string[] }
+    why: string | undefined
+  }[]
   from: { name: string; clusterId: string }
   to: { name: string; clusterId: string }
   mirror: string
@@ -64,6 +82,7 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
       oldQuietMs: watch.oldQuietMs,
       stranded: [...watch.stranded],
     },
+    readers: readersIn(record, live?.readers),
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
     files: (last?.plan.files ?? []).map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),
@@ -81,6 +100,34 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
     runs: listRuns(stateDir).map(each => ({ run: each.id, state: each.last?.at ?? 'empty' })),
   }
 }
+
+/** A runner knows who it waits for; the journal of a dead one, which groups are left. */
+const readersIn = (
+  { directory, last }: RunRecord,
+  seen: readonly ReadersAwaited[] | undefined = [],
+): StatusReport['readers'] => {
+  const moved = readersOf(last)?.moved ?? []
+  const before = last !== undefined && BEFORE_FENCE.has(last.at)
+  const left = (before ? wantedIn(readDocument(directory)) : []).filter(
+    group => !moved.some(each => each.group === group),
+  )
+  return [
+    ...moved.map(({ group, partitions }) => ({
+      ...{ group, state: 'moved' as const, partitions: [...partitions], members: { old: [], new: [] } },
+      why: undefined,
+    })),
+    ...left.map(group => {
+      const sight = seen.find(each => each.group === group)
+      return {
+        ...{ group, state: 'waiting' as const, partitions: [], why: sight?.why },
+        members: { old: [...(sight?.source ?? [])], new: [...(sight?.target ?? [])] },
+      }
+    }),
+  ]
+}
+const BEFORE_FENCE: ReadonlySet<StateName> = new Set([
+  ...(['planned', 'mirroring', 'caught-up', 'verified', 'reads-moving'] as const),
+])
 
 const heldBy = ({ last, notes }: RunRecord): string | undefined =>
   (!last || !isEnd(last)) && notes.findLast(note => note.kind === 'gate')?.closed

@@ -8,6 +8,7 @@ import {
   refuseForeign,
   refuseGrowth,
 } from './guards.ts'
+import { moveNext, readersOf, refuseReadTwice } from './readers.ts'
 import { type Begun, cutOf, endsOf, groupsMoved, type Proved, type State } from './states.ts'
 import { proofWindow } from './still.ts'
 import { lastLook, openNew, seal, switchFiles } from './switch.ts'
@@ -24,14 +25,19 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
       await ports.mirror.caughtUp()
       return { ...now, at: 'caught-up' }
     case 'caught-up':
-      if (!ports.check) return await armed(now, options)
+      if (!ports.check) return await beforeFence(now, options)
       await refuseDifferent(ports, 'base', await ports.check.base())
       return { ...now, at: 'verified' }
     case 'verified':
+      return await beforeFence(now, options)
+    case 'reads-moving':
+      return await moveNext(now, options)
+    case 'reads-moved':
+      await ports.mirror.caughtUp() // that may have taken hours
       return await armed(now, options)
     case 'armed': {
       await ports.reverse?.prepare()
-      if (now.fence) return { at: 'fencing', plan: now.plan, fence: now.fence, tried: now.tried }
+      if (now.fence) return { ...now, at: 'fencing', fence: now.fence }
       await ports.hooks.run('pre-fence', { state: now.at, side: 'old' })
       const fence = await ports.fences.old.plan()
       // whoever closed it meanwhile is kept to: behind the fence nobody may wait
@@ -45,7 +51,7 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
         options.signal.throwIfAborted()
         await ports.clock.sleep(Math.min(GATE_MS, now.untilMs - ports.clock.wall()))
       }
-      return { at: 'mirroring', plan: now.plan, tried: now.tried }
+      return { at: 'mirroring', plan: now.plan, tried: now.tried, readers: now.readers }
     case 'fencing':
       await ports.watch?.(now.fence)
       return { ...now, at: 'fenced', engaged: await ports.fences.of(now.fence.plan).engage(now.fence.plan) }
@@ -65,6 +71,7 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
       return { ...now, at: 'drained', next: cutOf(next) }
     }
     case 'drained':
+      await refuseReadTwice(now, ports)
       await readersDone(now.cut, options)
       return { ...now, at: 'offsets-set', groups: await moveGroups(options) }
     case 'offsets-set':
@@ -101,6 +108,12 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
   }
 }
 
+/** Readers that go first, then the gate. */
+const beforeFence = async (now: Begun, options: ExecuteOptions): Promise<State> => {
+  const readers = await readersOf(now, options.ports)
+  return readers ? { ...now, at: 'reads-moving', readers } : await armed(now, options)
+}
+
 const GATE_MS = 500
 
 /** Waits at the gate. What was copied, and what the plan found, may be old when it opens. */
@@ -111,6 +124,7 @@ const armed = async (now: Begun, { ports, signal, on }: ExecuteOptions): Promise
     const why = now.fence ? undefined : await ports.gate.closed() // nobody waits behind an engaged fence
     if (why === undefined) {
       if (held) await ports.mirror.caughtUp()
+      await refuseReadTwice(now, ports)
       await refuseDrift(ports, now)
       return { ...now, at: 'armed' }
     }

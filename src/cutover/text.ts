@@ -3,8 +3,9 @@ import { formatCount, formatDuration, plural } from '../kit/index.ts'
 import { eventText, progressOf } from '../mirror/index.ts'
 import type { CutoverEvent } from './events.ts'
 import type { CutoverPlan } from './plan.ts'
+import { sightText } from './readers.ts'
 import type { CutoverReport } from './report.ts'
-import { type Attempt, type GroupsMoved, laggingText, type State } from './states.ts'
+import { type Attempt, type GroupsMoved, laggingText, type ReadersState, type State } from './states.ts'
 import type { StatusReport } from './status.ts'
 import type { RollbackReport } from './take-back.ts'
 import type { VerbReport } from './verbs.ts'
@@ -19,6 +20,10 @@ const stateText = (state: State): string => {
       return 'caught up'
     case 'verified':
       return 'contents of both clusters are equal'
+    case 'reads-moving':
+      return readersText(state.readers)
+    case 'reads-moved':
+      return `readers of ${plural(state.readers.moved.length, 'group')} have moved; writers still write to the old cluster`
     case 'armed':
       return 'the gate is open, the plan still fits'
     case 'backing-off': {
@@ -83,6 +88,17 @@ const stateText = (state: State): string => {
 const attemptText = ({ driver, sinceMs, releasedMs, at, why }: Attempt): string =>
   `writers go on after ${formatDuration(releasedMs - sinceMs)} (${driver}, when ${at}): ${why}`
 
+const readersText = ({ moved, moving }: ReadersState): string => {
+  const last = moved.at(-1)
+  if (moving !== undefined && last?.group !== moving)
+    return `stopping readers of ${moving} on the old cluster`
+  if (!last) return 'waiting for readers to stop on the old cluster'
+  const set = last.partitions.map(
+    ({ topic, partition, from, to }) => `${topic}-${partition} ${from} -> ${to}`,
+  )
+  return `readers of ${last.group} may start on the new cluster: ${shortened(set) || 'they had committed nothing'}`
+}
+
 /** The line of an event that stays. */
 export const cutoverEventText = (event: CutoverEvent): string | undefined => {
   switch (event.kind) {
@@ -100,6 +116,7 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
     case 'drift':
       return `changed since the plan: ${event.found.join('; ')}`
     case 'readers':
+    case 'readers-first':
     case 'back':
     case 'watch':
       return undefined
@@ -112,6 +129,8 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
 export const cutoverProgressOf = (event: CutoverEvent): { text: string; part?: number } | undefined => {
   if (event.kind === 'readers')
     return { text: `waiting for readers: ${event.lagging.map(laggingText).join(', ')}` }
+  if (event.kind === 'readers-first')
+    return { text: `waiting for readers to move: ${event.waiting.map(sightText).join('; ')}` }
   if (event.kind === 'back') return { text: `copying back: ${event.records} records left` }
   if (event.kind === 'watch') {
     const { lag, oldQuietMs, stranded } = event.watch
@@ -174,6 +193,7 @@ export const cutoverReportText = (report: CutoverReport): string => {
       ? [`  certificate ${report.certificate.html}: ${report.certificate.verdict}`]
       : []),
     ...groupLines(groups),
+    ...(report.readersFirst.length > 0 ? [`  readers of ${shortened(report.readersFirst)} moved first`] : []),
     `  write pause ${formatDuration(pauseMs)} until the files were written`,
     ...report.attempts.map((each, i) => `  attempt ${i + 1}: ${attemptText(each)}`),
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
@@ -199,6 +219,11 @@ const watchText = ({ agoMs, lag, oldQuietMs, stranded }: NonNullable<StatusRepor
   ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
 ]
 
+const readersLine = ({ group, state, partitions, members, why }: StatusReport['readers'][number]): string =>
+  state === 'moved'
+    ? `  readers of ${group} have moved: offsets on ${plural(partitions.length, 'partition')}`
+    : `  waits for readers to move: ${sightText({ group, source: members.old, target: members.new, why })}`
+
 export const statusText = ({
   run,
   state,
@@ -209,6 +234,7 @@ export const statusText = ({
   fence,
   proofAgeMs,
   watch,
+  readers,
   from,
   to,
   files,
@@ -219,6 +245,7 @@ export const statusText = ({
     `run ${run}: ${state} (${kind}): ${means}`,
     ...(runner === undefined ? [] : [`  process ${runner} runs it`]),
     ...(held === undefined ? [] : [`  waits before the fence: ${held}`]),
+    ...readers.map(readersLine),
     ...(fence ? [fenceText(fence)] : []),
     ...(proofAgeMs === undefined ? [] : [`  proved ${formatDuration(proofAgeMs)} ago that nobody writes`]),
     ...(watch ? watchText(watch) : []),

@@ -1,9 +1,11 @@
 import { type During, KmigError, LockFile, sleep } from '../kit/index.ts'
 import { type Order, tell } from './control.ts'
 import type { CutoverEvent } from './events.ts'
+import { putBack } from './execute.ts'
 import { lockNamed } from './locks.ts'
 import { meaningOf } from './meaning.ts'
-import { type OpenRunOptions, openRun } from './open-run.ts'
+import { type OpenRunOptions, openHeld, openRun } from './open-run.ts'
+import { abortedBack } from './readers-back.ts'
 import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
 import { certifyAfter } from './run-session.ts'
@@ -54,7 +56,8 @@ export const nameOf = (side: 'from' | 'to', { stateDir, run }: GateOptions): str
 
 /** States in which nobody waits behind a fence, and no file is written. */
 const BEFORE: ReadonlySet<string> = new Set([
-  ...['planned', 'mirroring', 'caught-up', 'verified', 'armed', 'backing-off'],
+  ...['planned', 'mirroring', 'caught-up', 'verified', 'reads-moving', 'reads-moved', 'armed'],
+  'backing-off',
 ])
 /** Too late to end a run as if nothing had been. */
 const LATE: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening'])
@@ -65,12 +68,28 @@ const wrong = ({ id, last }: Pick<RunRecord, 'id' | 'last'>, order: string): Kmi
   })
 
 const LOOK_MS = 100
+const ENDED = 'kmig cutover abort ended it'
+
+export type AbortOptions = OpenRunOptions &
+  During<CutoverEvent> & {
+    /** Readers that moved first go back too. */
+    readersBack?: boolean | undefined
+  }
 
 /**
- * Ends a run that has not come to its switch: the fence is released, everything is as it was. Throws WRONG_STATE after
- * it: that is what `rollback` is for.
+ * Ends a run that has not come to its switch: the fence is released, everything is as it was, but that readers
+ * which moved first stay. Throws WRONG_STATE after it: that is what `rollback` is for.
  */
-export const abortRun = async (options: OpenRunOptions & During): Promise<VerbReport> => {
+export const abortRun = async (options: AbortOptions): Promise<VerbReport> => {
+  const { id, last } = findRun(options.stateDir, options.run)
+  const over = options.readersBack && last?.at === 'aborted'
+  const report = over ? reportOf({ id, last }, 'journal') : await endRun({ ...options, run: id })
+  if (!options.readersBack) return report
+  const now = await abortedBack({ ...options, run: id })
+  return reportOf({ id, last: now }, report.by)
+}
+
+const endRun = async (options: AbortOptions): Promise<VerbReport> => {
   const { stateDir, signal } = options
   const { id, directory, header, last } = findRun(stateDir, options.run)
   if (last && (isEnd(last) || isSwitched(last) || LATE.has(last.at))) throw wrong({ id, last }, 'abort')
@@ -88,9 +107,15 @@ export const abortRun = async (options: OpenRunOptions & During): Promise<VerbRe
   const state = record.last
   if (state && (isEnd(state) || isSwitched(state) || LATE.has(state.at) || state.at === 'aborting'))
     throw wrong({ id, last: state }, 'abort')
+  if (state && undoOf(state).reader !== undefined) {
+    await using opened = await openHeld({ ...options, run: id })
+    const { run, ports } = opened
+    await putBack(state, new KmigError('ABORTED', ENDED), { run, ports, on: options.on })
+    return reportOf({ id, last: run.last }, 'journal')
+  }
   // needs no cluster but for a fence that is one's own: a run can be ended while they are away
   await releaseAlone(engagedBy(state && undoOf(state)), record, options)
-  return reportOf({ id, last: await endAs(record, 'kmig cutover abort ended it') }, 'journal')
+  return reportOf({ id, last: await endAs(record, ENDED) }, 'journal')
 }
 
 /** The one step that can't be taken back. Throws WRONG_STATE before the switch. */

@@ -6,7 +6,7 @@ import { lockNamed } from './locks.ts'
 import type { OpenRunOptions } from './open-run.ts'
 import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
-import { engagedBy, isBack, type State, undoOf } from './states.ts'
+import { engagedBy, isBack, readersIn, type State, undoOf } from './states.ts'
 
 export type WatchdogOptions = OpenRunOptions &
   During & {
@@ -81,6 +81,7 @@ export const endAs = async (record: RunRecord, why: string): Promise<State> => {
         plan: last?.plan ?? { root: record.header.discovery, files: [] },
         why,
         code: 'ABORTED',
+        readers: readersIn(last),
       }
   await run.append(end, Date.now())
   return end

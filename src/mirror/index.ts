@@ -11,6 +11,13 @@ export {
 export { groupOffsetsText, translateData, translateText } from './offsets-text.ts'
 export { CHOICES, type MirrorOptions } from './options.ts'
 export { type MirrorPlan, type PartitionPlan, type TopicPlan, topicChooser } from './plan.ts'
+export {
+  moveReaders,
+  type ReadersMoved,
+  type ReadersSight,
+  readersBack,
+  readersOn,
+} from './readers.ts'
 export { exitOf, type MirrorReport, type PartitionReport } from './report.ts'
 export { ReverseMirror } from './reverse.ts'
 export type {
@@ -28,5 +35,5 @@ export type {
 export { backOf } from './reverse-state.ts'
 export { runMirror } from './run.ts'
 export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
-export { type CutoverState, MirrorState, producerIdsOf } from './state.ts'
+export { type CutoverState, MirrorState, type MovedReaders, producerIdsOf } from './state.ts'
 export { eventText, planText, progressOf, reportText } from './text.ts'

@@ -122,6 +122,10 @@ export class Mirror implements AsyncDisposable {
   get lanes(): readonly Lane[] {
     return this.#lanes
   }
+  /** What is remembered on the target; undefined before the first start. */
+  get state(): MirrorState | undefined {
+    return this.#state
+  }
   get lockFile(): string {
     return join(this.#options.stateDir, 'locks', `${this.target.clusterId}.${this.name}.lock`)
   }
@@ -329,7 +333,7 @@ export class Mirror implements AsyncDisposable {
     const { source, target } = this
     const mirrored = this.#plan.topics.map(({ topic }) => topic)
     const how = { ...this.#options, source, target, mirrored, lanes: this.#lanes, written: this.#written }
-    this.#groups = await moveGroups(how)
+    this.#groups = await moveGroups({ ...how, moved: this.#state?.moved })
     return this.#groups
   }
 

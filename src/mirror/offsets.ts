@@ -1,6 +1,7 @@
 import { type During, KmigError, Offset } from '../kit/index.ts'
 import { type GroupReport, syncGroups, type Translation } from '../offsets/index.ts'
 import { Copies, type CopiesOptions } from './copies.ts'
+import { leaving } from './groups.ts'
 
 export type GroupOffsetsReport = GroupReport & { name: string }
 
@@ -20,6 +21,7 @@ export const groupOffsetsOf = async (
     source,
     target,
     groups: options.groups,
+    leave: leaving(state.moved),
     boundsOf: (topic, partition) => copies.boundsOf(topic, partition),
     mirrored: topic => topics.has(topic),
     dryRun: !options.move,

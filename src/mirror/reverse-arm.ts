@@ -15,7 +15,7 @@ import { newIdentity } from './prepare.ts'
 import { headersIn } from './read-back.ts'
 import type { Cut, CutPoint, CutPoints, Stranded } from './reverse-shape.ts'
 import type { ReverseState } from './reverse-state.ts'
-import { type GroundState, MirrorState, type TopicState } from './state.ts'
+import { type GroundState, MirrorState, type MovedReaders, type TopicState } from './state.ts'
 
 export type ArmOptions = During & {
   /** The new cluster. */
@@ -53,7 +53,7 @@ export const arm = async (o: ArmOptions, cut: Cut): Promise<boolean> => {
     logEndsOf(target, wheres, { signal }),
     logEndsOf(source, wheres, { signal }),
     batchLimits(target, [...topics.keys()], { signal }),
-    committedOn(source, cut, o),
+    committedOn(source, cut, { ...o, moved: known?.moved ?? [] }),
   ])
   const anySequence = await takesAnySequence(target, { signal })
   const grounds = new Map<string, GroundState>()
@@ -187,15 +187,16 @@ const topicsOf = async (
   return topics
 }
 
-/** What the groups have committed on the new cluster, on partitions that move. */
+/** What the groups have committed on the new cluster, on partitions that move; those that read there already go on from there. */
 const committedOn = async (
   source: Cluster,
   cut: ReadonlyMap<string, unknown>,
-  { groups, signal }: Pick<ArmOptions, 'groups' | 'signal'>,
+  { groups, moved, signal }: Pick<ArmOptions, 'groups' | 'signal'> & { moved: readonly MovedReaders[] },
 ): Promise<Map<string, Record<string, bigint>>> => {
   const chosen = chooser(groups)
+  const lives = new Set(moved.map(({ group }) => group))
   const found = (await listGroups(source, { signal })).filter(
-    group => chosen(group.groupId) && unmovable(group) === undefined,
+    group => chosen(group.groupId) && unmovable(group) === undefined && !lives.has(group.groupId),
   )
   const ids = found.map(({ groupId }) => groupId)
   const committed = await groupOffsets(source, ids, { signal, refused: () => {} })

@@ -101,6 +101,12 @@ export const imageBack = (
   { lane, point, map }: { lane: Pick<Lane, 'map' | 'place'>; point: CutPoint; map: OffsetMap },
 ): Translation => {
   if (offset > point.next) return lane.map.toTarget(offset, lane.place.source)
+  return imageBefore(offset, point, map)
+}
+
+/** Where the record at an offset of the copy is on its source, up to where both end: there it is that end. */
+export const imageBefore = (offset: Offset, point: CutPoint, map: OffsetMap): Translation => {
+  if (offset > point.next) return { kind: 'wait', mirroredTo: point.next }
   if (offset === point.next) return { kind: 'exact', at: point.old }
   const [first] = map.shifts
   const identical = !first || offset < first.target

@@ -103,6 +103,14 @@ const sentState = z.object({
 const cutoverState = z.object({ run: z.string(), at: z.string() })
 export type CutoverState = z.output<typeof cutoverState>
 
+/** A group whose readers moved before the cutover's switch: where it stood on the source, and was put on the target. */
+const movedState = z.object({
+  run: z.string(),
+  at: z.string(),
+  partitions: z.array(z.object({ topic: z.string(), partition: z.number(), from: whole, to: whole })),
+})
+export type MovedReaders = z.output<typeof movedState> & { group: string }
+
 /** Keys that are followed by `topic-partition`. */
 const PER_PARTITION = ['ground/', 'start/', 'anchor/', 'shifts/', 'lost/', 'map/', 'sent/', 'epochs/']
 
@@ -160,6 +168,16 @@ export class MirrorState {
   }
   get cutover(): CutoverState | undefined {
     return this.#read('cutover', cutoverState)
+  }
+  /** Groups that read on the target already: nobody but their readers commits there. */
+  get moved(): MovedReaders[] {
+    return [...this.#topic.under('moved/')].flatMap(([group]) => {
+      const known = this.#read(`moved/${group}`, movedState)
+      return known ? [{ ...known, group }] : []
+    })
+  }
+  async setMoved(group: string, value: z.output<typeof movedState> | null, during: During): Promise<void> {
+    await this.#put([[`moved/${group}`, value]], during)
   }
   topic(name: string): TopicState | undefined {
     const before = this.#topics.get(name)

@@ -37,6 +37,8 @@ export type GroupSyncOptions = During & {
   source: Cluster
   target: Cluster
   groups?: readonly string[] | undefined
+  /** Why a group is not touched, if it is not; asked before `groups`. */
+  leave?: ((group: string) => string | undefined) | undefined
   /** Bounds of a mirrored partition; undefined for others, whose offsets are left alone. */
   boundsOf(topic: string, partition: number): Bounds | undefined
   /** Whether a topic is mirrored at all: then a partition without bounds is one whose copy is not sure yet. */
@@ -62,11 +64,11 @@ type Wanted = { group: string; rows: (CommittedOffset & { bounds: Bounds })[] }
  * live there, and what can't be moved, are listed with the reason.
  */
 export const syncGroups = async (options: GroupSyncOptions): Promise<GroupReport> => {
-  const { source, target, groups, signal } = options
+  const { source, target, signal } = options
   const report: GroupReport = { rows: [], refused: [], excluded: [] }
   const refused = (group: string, { message }: Error) => report.refused.push({ group, why: message })
   const [theirs, ours] = await Promise.all([listGroups(source, { signal }), listGroups(target, { signal })])
-  const committed = await groupOffsets(source, choose(theirs, groups, report), { signal, refused })
+  const committed = await groupOffsets(source, choose(theirs, options, report), { signal, refused })
   const wanted = [...committed].map(([group, rows]) => choosePartitions(group, rows, options, report))
   const open = (await whoTakesOffsets(target, ours, wanted, { signal })).filter(({ group, why }) => {
     if (why !== undefined) report.refused.push({ group, why })
@@ -88,13 +90,15 @@ export const syncGroups = async (options: GroupSyncOptions): Promise<GroupReport
 
 const choose = (
   found: readonly Group[],
-  globs: readonly string[] | undefined,
+  { groups, leave }: GroupSyncOptions,
   report: GroupReport,
 ): string[] => {
-  const chosen = chooser(globs)
+  const chosen = chooser(groups)
   return found.flatMap(group => {
     const why = unmovable(group)
-    if (!chosen(group.groupId)) report.excluded.push({ group: group.groupId, why: 'by --groups' })
+    const left = leave?.(group.groupId)
+    if (left !== undefined) report.excluded.push({ group: group.groupId, why: left })
+    else if (!chosen(group.groupId)) report.excluded.push({ group: group.groupId, why: 'by --groups' })
     else if (why) report.refused.push({ group: group.groupId, why })
     else return [group.groupId]
     return []

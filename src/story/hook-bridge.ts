@@ -2,14 +2,14 @@ import { chmod, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { messageOf } from '../kit/index.ts'
 
-/** What a hook is asked to do, by its name; `side` is whose writers it is about. */
-export type Hooks = Readonly<Record<string, (side: string) => Promise<void>>>
+/** What a hook is asked to do, by its name; `side` is whose writers it is about, `group` whose readers. */
+export type Hooks = Readonly<Record<string, (side: string, group: string) => Promise<void>>>
 
 const LOOK_MS = 10
 
 /** Says what it wants by a file, and waits until that is done: the file is gone then. */
 const SCRIPT = (calls: string) => `#!/bin/sh
-ask="${calls}/$KMIG_HOOK.$KMIG_SIDE.$$"
+ask="${calls}/$KMIG_HOOK.$KMIG_SIDE.$$.$KMIG_GROUP"
 : > "$ask"
 while [ -e "$ask" ]; do sleep 0.01; done
 if [ -e "$ask.failed" ]; then cat "$ask.failed" >&2; exit 1; fi
@@ -49,9 +49,9 @@ export class HookBridge implements AsyncDisposable {
     for (const name of names) {
       if (this.#seen.has(name) || name.endsWith('.failed')) continue
       this.#seen.add(name)
-      const [hook = '', side = ''] = name.split('.')
+      const [hook = '', side = '', , ...group] = name.split('.')
       try {
-        await this.#hooks[hook]?.(side)
+        await this.#hooks[hook]?.(side, group.join('.'))
       } catch (e) {
         await writeFile(join(this.#calls, `${name}.failed`), messageOf(e))
       }

@@ -115,7 +115,7 @@ test('a runner answers by its socket, in however long a directory; without one t
   using m = made({})
   const directory = join(m.root, 'x'.repeat(120))
   mkdirSync(directory)
-  const live = { pid: 1, gate: undefined, lag: undefined }
+  const live = { pid: 1, gate: undefined, lag: undefined, readers: [] }
   const status = () => Promise.resolve(live)
   {
     await using _ = await serveControl(directory, {
@@ -124,7 +124,7 @@ test('a runner answers by its socket, in however long a directory; without one t
         throw new KmigError('WRONG_STATE', 'too late')
       },
     })
-    expect(await tell(directory, 'go')).toEqual({ pid: 1 })
+    expect(await tell(directory, 'go')).toEqual({ pid: 1, readers: [] })
     await expect(tell(directory, 'abort')).rejects.toMatchObject({ code: 'WRONG_STATE', message: 'too late' })
   }
   expect(await tell(directory, 'go')).toBe(undefined)

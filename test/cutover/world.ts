@@ -1,15 +1,18 @@
 import { join } from 'node:path'
 import { hookDriver } from '../../src/cutover/driver-hook.ts'
 import { manualDriver } from '../../src/cutover/driver-manual.ts'
+import type { CutoverEvent } from '../../src/cutover/events.ts'
 import { execute, putBack, type RunLog, settle } from '../../src/cutover/execute.ts'
 import type { FenceDriver } from '../../src/cutover/fence-port.ts'
-import type { Ends, HookName, HookPort, LaggingGroup, Ports } from '../../src/cutover/ports.ts'
+import type { Ends, HookName, HookPort, LaggingGroup, Ports, ReadersPort } from '../../src/cutover/ports.ts'
+import { bringReadersBack } from '../../src/cutover/readers.ts'
 import type { ReversePort } from '../../src/cutover/reverse-port.ts'
 import { type RolledBack, rollBack } from '../../src/cutover/rollback.ts'
 import { complete } from '../../src/cutover/soak.ts'
 import type { State } from '../../src/cutover/states.ts'
 import { planEdits, readDirectory, yamlDirectory } from '../../src/discovery/index.ts'
 import { KmigError, Offset } from '../../src/kit/index.ts'
+import type { MovedReaders, ReadersMoved } from '../../src/mirror/index.ts'
 import { NEW, OLD } from '../discovery/cases.ts'
 import { proofByEnds } from './proof-by-ends.ts'
 
@@ -27,6 +30,11 @@ export class World {
   readonly next = new Map<string, bigint>()
   readonly oldGroups = new Map<string, Group>([['billing', { offset: 90n, live: false }]])
   readonly nextGroups = new Map<string, bigint>()
+  /** Groups that the operator wants to move first; those that have, as the new cluster remembers. */
+  readersFirst: string[] = []
+  readonly moved = new Map<string, MovedReaders>()
+  /** Groups with members on the new cluster. */
+  readonly nextLive = new Set<string>()
   held = false
   /** Clients were let in on the new cluster. */
   opened = false
@@ -51,6 +59,7 @@ export class World {
   credit = Number.POSITIVE_INFINITY
   /** Something that happens by itself before an effect. */
   before: (what: string) => void = () => {}
+  on: ((event: CutoverEvent) => void) | undefined
   ms = 0
   readonly journal: State[] = []
   readonly root: string
@@ -123,7 +132,11 @@ export class World {
         syncGroups: () =>
           this.#act('syncGroups', () =>
             this.#sync(
-              new Map([...this.oldGroups].map(([group, { offset }]) => [group, offset])),
+              new Map(
+                [...this.oldGroups].flatMap(([group, { offset }]) =>
+                  this.moved.has(group) ? [] : [[group, offset]],
+                ),
+              ),
               (group, at) => this.nextGroups.set(group, at),
             ),
           ),
@@ -131,7 +144,7 @@ export class World {
           this.#act('syncGroupsBack', () =>
             this.#sync(this.nextGroups, (group, at) => {
               const mine = this.oldGroups.get(group)
-              if (mine && at > mine.offset) mine.offset = at
+              if (mine && at > mine.offset && !this.moved.has(group)) mine.offset = at
             }),
           ),
         release: () =>
@@ -184,7 +197,67 @@ export class World {
         recover: () => this.#act('recover', () => store.recover()),
         revert: () => this.#act('revert', () => store.revert()),
       },
+      readers: this.#readers,
       clock: this.#clock,
+    }
+  }
+
+  get #readers(): ReadersPort {
+    const sight = (group: string) => ({
+      group,
+      source: this.oldGroups.get(group)?.live ? ['reader@old'] : [],
+      target: this.nextLive.has(group) ? ['reader@new'] : [],
+    })
+    const set = (group: string, work: () => MovedReaders): ReadersMoved => {
+      const { source, target } = sight(group)
+      return source.length + target.length > 0
+        ? { kind: 'waiting', why: 'members' }
+        : { kind: 'moved', readers: work() }
+    }
+    const readersOf = (group: string, from: bigint, to: bigint): MovedReaders => ({
+      ...{ group, run: 'run', at: '' },
+      partitions: [{ topic: 'orders', partition: 0, from: String(from), to: String(to) }],
+    })
+    return {
+      wanted: this.readersFirst,
+      moved: () => this.#act('moved', () => [...this.moved.values()]),
+      look: groups => this.#act('look', () => groups.map(sight)),
+      move: async group => {
+        const at = this.oldGroups.get(group)?.offset ?? 0n
+        if (at > (this.next.get('orders-0') ?? 0n)) return { kind: 'waiting', why: 'the copy is behind' }
+        await this.#act(
+          'commit',
+          () => set(group, () => readersOf(group, at, at)).kind === 'moved' && this.nextGroups.set(group, at),
+        )
+        return await this.#act('remember', () =>
+          set(group, () => {
+            const readers = readersOf(group, at, at)
+            this.moved.set(group, readers)
+            return readers
+          }),
+        )
+      },
+      back: async group => {
+        const at = this.nextGroups.get(group) ?? 0n
+        await this.#act('commit back', () => {
+          const mine = this.oldGroups.get(group)
+          if (mine && set(group, () => readersOf(group, at, at)).kind === 'moved') mine.offset = at
+        })
+        return await this.#act('forget', () =>
+          set(group, () => {
+            this.moved.delete(group)
+            return readersOf(group, at, at)
+          }),
+        )
+      },
+      again: moved =>
+        this.#act('again', () =>
+          moved.flatMap(({ group, partitions: [place] }) => {
+            const { live, offset } = this.oldGroups.get(group) ?? { live: false, offset: 0n }
+            return live || String(offset) !== place?.from ? [group] : []
+          }),
+        ),
+      forget: () => this.#act('forget', () => this.moved.clear()),
     }
   }
 
@@ -204,10 +277,11 @@ export class World {
   }
   readonly #hookPort: HookPort = {
     has: () => this.hooks !== 'none',
-    run: async (name, { side }) => {
+    run: async (name, { side }, only) => {
       if (this.hooks === 'none') return undefined
       return await this.#act(`hook ${name}`, () => {
-        this.told.push(`${name} ${side}`)
+        this.told.push([name, side, ...(only ? [only.group] : [])].join(' '))
+        if (only) this.#tellReader(name, side, only.group)
         if (this.hookFails === name) throw new KmigError('HOOK_FAILED', `hook ${name} ended with 1`)
         if (name === 'fence') this.fenced[side] = true
         if (name === 'unfence') {
@@ -221,6 +295,13 @@ export class World {
         }
       })
     },
+  }
+
+  #tellReader(name: HookName, side: 'old' | 'new', group: string): void {
+    const mine = this.oldGroups.get(group)
+    if (side === 'old' && mine) mine.live = name === 'start-readers'
+    else if (name === 'start-readers') this.nextLive.add(group)
+    else this.nextLive.delete(group)
   }
 
   readonly #reverse: ReversePort = {
@@ -278,8 +359,8 @@ export class World {
     const plan = { root: files.root, files: files.files }
     const { signal = new AbortController().signal, budgetMs = 45_000 } = options
     const budget = this.#budget(budgetMs)
-    const { fenceAttempts } = this
-    const how = { ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, budget, fenceAttempts, signal }
+    const { fenceAttempts, on } = this
+    const how = { ports, plan, stillForMs: 1_000, readersWithinMs: 2_000, budget, fenceAttempts, signal, on }
     for (;;) {
       const ended = await execute({ ...how, run: this.log })
       if (ended.at !== 'backing-off') return ended
@@ -294,6 +375,15 @@ export class World {
     const { log, ports } = this
     if (log.last)
       await putBack(log.last, new KmigError('ABORTED', 'told to'), { run: log, ports, on: undefined })
+  }
+  async readersBack(): Promise<void> {
+    const { log, ports } = this
+    const { last } = log
+    if (last?.at !== 'aborted') throw new Error(`it is ${last?.at}`)
+    const { signal } = new AbortController()
+    const left = async (readers: typeof last.readers) => await log.append({ ...last, readers }, this.ms)
+    const readers = last.readers ?? { moved: [] }
+    await bringReadersBack({ ports, signal, on: undefined, state: last.at, readers, left })
   }
   async complete(): Promise<State | undefined> {
     return await complete({ run: { ...this.log, note: async () => {} }, ports: this.ports, on: undefined })

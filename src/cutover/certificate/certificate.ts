@@ -170,6 +170,7 @@ const groupsOf = ({ offsets, groupsLeft }: CertificateInput): Certificate['group
       to,
       reread,
     })),
+    ...(rows[0]?.movedFirst !== undefined && { movedFirst: rows[0].movedFirst }),
   })),
   ...groupsLeft.map(({ group, why }) => ({ id: group, partitions: [], refusedWhy: why })),
 ]

@@ -55,6 +55,7 @@ const group = z.strictObject({
   id: z.string(),
   partitions: z.array(z.strictObject({ ...place, from: int64, to: int64, reread: int64 })),
   refusedWhy: z.string().optional(),
+  movedFirst: z.string().optional().describe('when its readers moved, if that was before the fence'),
 })
 
 /** What a run proves of itself, and what it can't. Source: CUTOVER.md 9. */

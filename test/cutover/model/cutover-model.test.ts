@@ -3,8 +3,11 @@ import { type Explored, exploreCutover } from './cutover-model.ts'
 import { brokenIn } from './invariants.ts'
 import { begun, type Left, type Sabotage } from './world.ts'
 
-const explored = (left: Partial<Left>, sabotage?: Sabotage): Promise<Explored> =>
-  exploreCutover(begun(left), { broken: brokenIn, ...(sabotage && { sabotage }) })
+const explored = (
+  left: Partial<Left>,
+  sabotage?: Sabotage,
+  how?: { readersFirst: boolean },
+): Promise<Explored> => exploreCutover(begun(left, how), { broken: brokenIn, ...(sabotage && { sabotage }) })
 const told = ({ broken }: Explored): string | undefined =>
   broken && [broken.why, ...broken.trace].join('\n  ')
 const endings = ({ idle }: Explored): string[] => [...new Set(idle.map(({ how }) => how))].sort()
@@ -44,6 +47,24 @@ describe('the cutover’s own code over a made-up world, killed before each of i
   test('writers that are started while kmig is dead lose no record that is not named', async () => {
     const left = { crashes: 1, executes: 2, writes: 1, starts: 1 }
     expect(told(await explored(left))).toBeUndefined()
+  })
+
+  const first = { readersFirst: true }
+  test('readers that go first, killed anywhere, read each record once, wherever they stand when kmig has ended', async () => {
+    const all = await explored({ crashes: 1, executes: 2, reads: 1 }, undefined, first)
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toEqual(['begin', 'execute: switched', 'killed'])
+    const { idle } = all
+    expect(idle.some(({ d, how }) => how === 'killed' && d.moved && d.reader === 'stopped')).toBe(true)
+  })
+  test('readers that went first go back with a rollback, and read each record once', async () => {
+    const all = await explored({ executes: 1, rollbacks: 1, writes: 1, reads: 1 }, undefined, first)
+    expect(told(all)).toBeUndefined()
+    expect(all.idle.some(({ d, how }) => how === 'rollback: rolled-back' && d.reader === 'old')).toBe(true)
+  })
+  test('without groups that are left alone once they have moved it breaks', async () => {
+    const { broken } = await explored({ executes: 1, reads: 2 }, { overwrites: true }, first)
+    expect(broken?.why).toMatch(/the group (?:has read|stands)/)
   })
 
   const rows: [rule: string, left: Partial<Left>, sabotage: Sabotage, symptom: RegExp][] = [

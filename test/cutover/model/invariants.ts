@@ -10,9 +10,23 @@ const times = (log: readonly number[], record: number): number => log.filter(eac
 export const brokenIn = ({ d, how }: Idle): string | undefined => {
   if (how === 'killed' || how === 'begin') return undefined // the same command goes on, and is looked at then
   const at = d.last?.at
+  const misread = readWrong(d)
+  if (misread !== undefined) return `${at}: ${misread}`
   if (at === 'switched') return switchedWrong(d)
   if (at === 'aborted' || at === 'rolled-back') return oldWorldWrong(d)
   return undefined
+}
+
+/** A group reads each record once, in order, wherever it is; and it stands, and runs, where it has been told to. */
+const readWrong = ({ reader, read, old, next, groups, moved, last }: Durable): string | undefined => {
+  if (reader === 'none') return undefined
+  if (new Set(read).size < read.length) return `the group has read ${read}`
+  const ended = last?.at === 'aborted' || last?.at === 'switched' || last?.at === 'rolled-back'
+  const home = moved ? 'new' : 'old'
+  if (ended && reader !== home) return `the readers are ${reader}, their offsets on the ${home} cluster`
+  const [log, at] = moved ? [next, groups.next] : [old, groups.old]
+  const before = log.slice(1, at)
+  return read.join() === before.join() ? undefined : `the group stands at ${at} and has read ${read}`
 }
 
 /** The old world is served: each record that was acknowledged is there once, files are as they were, clients write there. */
@@ -32,7 +46,8 @@ const switchedWrong = (d: Durable): string | undefined => {
   const cut = cutOf(d) ?? 0
   if (d.files.includes('old')) return `switched: the files are ${d.files}`
   if (d.clients.some(each => each !== 'new')) return `switched: clients are ${d.clients}`
-  if (d.groups.next !== d.groups.old)
+  if (d.readersFirst && !d.moved) return 'switched: readers that should go first have not'
+  if (!d.moved && d.groups.next !== d.groups.old)
     return `switched: the group resumes at ${d.groups.next}, not ${d.groups.old}`
   const below = d.old.slice(0, cut)
   if (d.next.slice(0, cut).join() !== below.join())

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { hookDriver } from '../../../src/cutover/driver-hook.ts'
-import type { Ends, HookName, Ports } from '../../../src/cutover/ports.ts'
+import type { Ends, HookName, Ports, ReadersPort } from '../../../src/cutover/ports.ts'
 import type { State } from '../../../src/cutover/states.ts'
 import { KmigError, Offset } from '../../../src/kit/index.ts'
+import type { MovedReaders } from '../../../src/mirror/index.ts'
 import { proofByEnds } from '../proof-by-ends.ts'
 
 export type Side = 'old' | 'new'
@@ -21,6 +22,11 @@ export type Durable = {
   clients: [Side | 'stopped', Side | 'stopped']
   mark: string | null
   groups: { old: number; next: number }
+  /** Where the group's readers are, what they have read, and since when they are first to move; `none`: nobody reads. */
+  reader: Side | 'stopped' | 'none'
+  read: number[]
+  readersFirst: boolean
+  moved: MovedReaders | null
   armed: { old: number; next: number; copied: number } | null
   decisions: Record<string, 'switch' | 'release'>
   /** Fences so far. */
@@ -47,9 +53,12 @@ export type Left = {
   starts: number
   executes: number
   rollbacks: number
+  /** Records that the group may still read. */
+  reads: number
 }
 
-export const begun = (left: Partial<Left>): Durable => ({
+export const begun = (left: Partial<Left>, { readersFirst = false } = {}): Durable => ({
+  ...{ reader: readersFirst ? 'old' : 'none', read: [], readersFirst, moved: null },
   ...{ old: [0, 1], next: [], files: ['old', 'old'], staged: false, clients: ['old', 'old'], mark: null },
   ...{
     groups: { old: 1, next: -1 },
@@ -72,6 +81,7 @@ export const begun = (left: Partial<Left>): Durable => ({
       starts: 0,
       executes: 1,
       rollbacks: 0,
+      reads: 0,
     },
     ...left,
   },
@@ -83,6 +93,16 @@ export const copyOf = (d: Durable): Durable => structuredClone(d)
 export const EVENTS: Record<string, (d: Durable) => boolean> = {
   'client 0 writes': d => clientWrites(d, 0),
   'client 1 writes': d => clientWrites(d, 1),
+  'the group reads a record': d => {
+    if (d.left.reads === 0 || d.reader === 'none' || d.reader === 'stopped') return false
+    const [side, log] = d.reader === 'old' ? (['old', d.old] as const) : (['next', d.next] as const)
+    const record = log[d.groups[side]]
+    if (record === undefined) return false
+    d.left.reads--
+    d.read.push(record)
+    d.groups[side]++
+    return true
+  },
   'a straggler writes to the old cluster': d => {
     if (d.left.stragglers === 0) return false
     d.left.stragglers--
@@ -149,6 +169,8 @@ export type Sabotage = {
   noDecision?: boolean
   /** The intent to switch is written down after the files. */
   lateIntent?: boolean
+  /** Groups that have moved are set like all others. */
+  overwrites?: boolean
   /** A run goes on where it was, with the proofs that it had. */
   noDemotion?: boolean
 }
@@ -194,7 +216,7 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
   })
   const hooks: Ports['hooks'] = {
     has: () => true,
-    run: async (name: HookName) => {
+    run: async (name: HookName, { side }) => {
       try {
         point(`hook ${name}`)
       } catch {
@@ -202,6 +224,8 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
       }
       if (name === 'fence') d.clients = ['stopped', 'stopped']
       if (name === 'unfence' || name === 'reload-clients') restart(d)
+      if (name === 'stop-readers') d.reader = 'stopped'
+      if (name === 'start-readers') d.reader = side
       return {
         name,
         sha256: '',
@@ -262,6 +286,7 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
       open: async () => {},
       syncGroups: () =>
         act('syncGroups', () => {
+          if (d.moved && !sabotage.overwrites) return { rows: [], refused: [], excluded: [] }
           d.groups.next = d.groups.old
           return moved(d.groups.old)
         }),
@@ -273,6 +298,7 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
           d.mark = run
         }),
     },
+    readers: d.readersFirst ? readersOf(d, act) : undefined,
     hooks,
     gate: { closed: async () => undefined },
     drift: async () => [],
@@ -337,7 +363,11 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
           d.armed.copied += more.length
           return []
         }),
-      syncGroups: () => act('syncGroups back', () => moved(d.groups.old)),
+      syncGroups: () =>
+        act('syncGroups back', () => {
+          if (d.moved) d.groups.old = d.groups.next
+          return moved(d.groups.old)
+        }),
       stop: async () => {},
       handBack: () =>
         act('handBack', () => {
@@ -345,6 +375,61 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
         }),
     },
     clock,
+  }
+}
+
+type Act = <T>(what: string, effect: () => T) => Promise<T>
+
+const readersOf = (d: Durable, act: Act): ReadersPort => {
+  const group = 'billing'
+  const sight = () => ({
+    group,
+    source: d.reader === 'old' ? ['reader'] : [],
+    target: d.reader === 'new' ? ['reader'] : [],
+  })
+  const at = (from: number, to: number): MovedReaders => ({
+    ...{ group, run: 'run', at: '' },
+    partitions: [{ topic: 'orders', partition: 0, from: String(from), to: String(to) }],
+  })
+  const stopped = () => d.reader === 'stopped'
+  const waiting = { kind: 'waiting' as const, why: 'members' }
+  return {
+    wanted: [group],
+    moved: () => act('moved', () => (d.moved ? [d.moved] : [])),
+    look: () => act('look', () => [sight()]),
+    move: async () => {
+      const behind = await act('commit', () => {
+        if (d.groups.old > d.next.length) return true
+        if (stopped()) d.groups.next = d.groups.old
+        return !stopped()
+      })
+      if (behind) return waiting
+      return await act('remember', () => {
+        if (!stopped()) return waiting
+        d.moved = at(d.groups.old, d.groups.next)
+        return { kind: 'moved' as const, readers: d.moved }
+      })
+    },
+    back: async () => {
+      await act('commit back', () => {
+        if (stopped()) d.groups.old = d.groups.next
+      })
+      return await act('forget', () => {
+        if (!stopped()) return waiting
+        d.moved = null
+        return { kind: 'moved' as const, readers: at(d.groups.next, d.groups.old) }
+      })
+    },
+    again: () =>
+      act('again', () =>
+        d.moved && (d.reader === 'old' || d.moved.partitions[0]?.from !== String(d.groups.old))
+          ? [group]
+          : [],
+      ),
+    forget: () =>
+      act('forget all', () => {
+        d.moved = null
+      }),
   }
 }
 
