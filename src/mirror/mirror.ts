@@ -3,6 +3,7 @@ import { type Entry, noLimits, releaseOf } from '../inventory/index.ts'
 import { alterTopicConfigs, type Cluster, FramePool, partitionOf } from '../kafka/index.ts'
 import { bug, type During, LockFile, messageOf } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf, type Written } from '../offsets/index.ts'
+import { along, type Every } from './along.ts'
 import { Brakes } from './brakes.ts'
 import { committedEnds } from './committed-ends.ts'
 import { Engine } from './engine.ts'
@@ -17,7 +18,6 @@ import { ledgerOf } from './ledger.ts'
 import { type Memory, memoryOf } from './memory.ts'
 import { metricsOf, serveMetrics } from './metrics.ts'
 import { newLane } from './new-lane.ts'
-import { often } from './often.ts'
 import type { MirrorOptions } from './options.ts'
 import { Ownership, type Share } from './ownership.ts'
 import { patienceOf, patiently } from './patience.ts'
@@ -31,11 +31,7 @@ import { claimOf, Sharing, takeShare } from './sharing.ts'
 import { type CutoverState, MirrorState, type TopicState } from './state.ts'
 import { openBoth } from './two-clusters.ts'
 import { isAnew } from './verdict.ts'
-import { asShared, isOutdated, partsReady, uncopied, type Work, workToShare } from './work.ts'
-
-/** How often group offsets are copied, and ACLs and quotas. */
-const GROUPS_MS = 5_000
-const INVENTORY_MS = 30_000
+import { asShared, isOutdated, Missed, partsReady, type Work, workToShare } from './work.ts'
 
 /**
  * A mirror of one cluster onto another. `open` looks and plans and changes nothing; `start` takes the lock, makes the
@@ -62,8 +58,7 @@ export class Mirror implements AsyncDisposable {
   #share: Share | undefined
   #work: Work[] | undefined
   #sharing: Sharing | undefined
-  /** Partitions for the sake of which all were shared out anew. */
-  readonly #missed = new Set<string>()
+  readonly #missed = new Missed()
   readonly #lanes: Lane[] = []
   readonly #known = new Known()
   #groups: GroupReport = { rows: [], refused: [], excluded: [] }
@@ -122,7 +117,6 @@ export class Mirror implements AsyncDisposable {
   get lanes(): readonly Lane[] {
     return this.#lanes
   }
-  /** What is remembered on the target; undefined before the first start. */
   get state(): MirrorState | undefined {
     return this.#state
   }
@@ -164,9 +158,8 @@ export class Mirror implements AsyncDisposable {
     const { target, name } = this
     const { exclusive, stateDir, metrics, signal, on } = this.#options
     const work = async () => {
-      const how = { ...this.#options, source: this.source, target }
       const known = [...(this.#follower?.shut ?? []), ...this.#plan.topics]
-      this.#work = await workToShare(known, this.#state, how)
+      this.#work = await workToShare(known, this.#state, { ...this.#options, source: this.source, target })
       return this.#work
     }
     const ownership = this.#resources.use(
@@ -262,16 +255,12 @@ export class Mirror implements AsyncDisposable {
   }
 
   /** What fell between two sharings is shared out again; once, as a partition that can't be given must not end all leases. */
-  #missNobody(found: readonly string[], ownership: Ownership): void {
+  #missNobody(found: readonly { name: string }[], ownership: Ownership): void {
     const state = this.#state
     if (!state || !ownership.holds) return
-    const given = new Set([...(this.#work ?? []), ...this.#lanes].map(({ where }) => where))
-    const refused = this.#plan.topics
-      .filter(({ action }) => action === 'refuse')
-      .concat(this.#follower?.shut ?? [])
-    const missed = uncopied(found, { state, refused: refused.map(({ topic }) => topic), given })
-    const fresh = missed.filter(where => !this.#missed.has(where))
-    for (const where of fresh) this.#missed.add(where)
+    const refused = this.#plan.topics.filter(({ action }) => action === 'refuse')
+    const how = { state, refused: [...refused, ...(this.#follower?.shut ?? [])] }
+    const fresh = this.#missed.fresh(found, { ...how, given: [...(this.#work ?? []), ...this.#lanes] })
     if (fresh.length > 0) ownership.shareAnew(`nobody was given ${fresh.join(', ')}`)
   }
 
@@ -297,10 +286,7 @@ export class Mirror implements AsyncDisposable {
       persistGap: async ({ where }, gap, during) => await ours()?.addGap(where, gap, { signal: during }),
       follow: async (found, { configs }) => {
         if (!this.#share?.leads) return
-        this.#missNobody(
-          found.map(({ name }) => name),
-          ownership,
-        )
+        this.#missNobody(found, ownership)
         await this.#follower?.topics(found)
         if (!configs) return
         await this.#follower?.configs(found.map(({ name }) => name))
@@ -370,20 +356,10 @@ export class Mirror implements AsyncDisposable {
   }
 
   /** Follows the source until the signal is aborted, or no partition goes on; group offsets, ACLs and quotas follow too. */
-  async follow({ groupsEveryMs = GROUPS_MS, inventoryEveryMs = INVENTORY_MS } = {}): Promise<void> {
-    const { signal } = this.#options
-    const timer = new AbortController()
-    const until = { ...this.#options, signal: AbortSignal.any([signal, timer.signal]) }
-    const groups = often({ ...until, where: 'groups', everyMs: groupsEveryMs }, () => this.syncGroups())
-    const inventory = often({ ...until, where: 'inventory', everyMs: inventoryEveryMs, firstMs: 0 }, () =>
-      this.syncInventory(),
-    )
-    try {
-      await this.#engine?.allStopped(signal)
-    } finally {
-      timer.abort()
-      await Promise.all([groups, inventory])
-    }
+  async follow(every: Every = {}): Promise<void> {
+    const [groups, inventory] = [() => this.syncGroups(), () => this.syncInventory()]
+    const ended = async () => await this.#engine?.allStopped(this.#options.signal)
+    await along({ ...this.#options, ...every, groups, inventory }, ended)
   }
 
   /** Gives the topics the settings that the source has: the end of mirroring. */

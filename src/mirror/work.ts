@@ -102,3 +102,31 @@ export const uncopied = (
       [...(state.topic(name)?.starts.keys() ?? [])].map(partition => partitionKey(name, partition)),
     )
     .filter(where => !given.has(where))
+
+/** Partitions that nobody was given, each only once: one that can't be given must not end all leases again and again. */
+export class Missed {
+  readonly #told = new Set<string>()
+
+  fresh(
+    found: readonly { name: string }[],
+    {
+      state,
+      refused,
+      given,
+    }: {
+      state: Pick<MirrorState, 'topic'>
+      refused: readonly { topic: string }[]
+      given: readonly { where: string }[]
+    },
+  ): string[] {
+    const names = found.map(({ name }) => name)
+    const missed = uncopied(names, {
+      state,
+      refused: refused.map(({ topic }) => topic),
+      given: new Set(given.map(({ where }) => where)),
+    })
+    const fresh = missed.filter(where => !this.#told.has(where))
+    for (const where of fresh) this.#told.add(where)
+    return fresh
+  }
+}
