@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { chmod } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -71,10 +71,20 @@ const answered = async (work: () => Promise<LiveStatus>): Promise<Answer> => {
   }
 }
 
+/** Where the runner listens; its file goes when it ends, at any moment. */
+const pathIn = (directory: string): string | undefined => {
+  try {
+    return readFileSync(fileOf(directory), 'utf8')
+  } catch (e) {
+    if ((e as NodeJS.ErrnoException).code !== 'ENOENT') throw e
+    return undefined
+  }
+}
+
 /** Tells the runner of a run something; undefined when no runner lives. Throws WRONG_STATE when it refuses. */
 export const tell = async (directory: string, order: Order): Promise<LiveStatus | undefined> => {
-  if (!existsSync(fileOf(directory))) return undefined
-  const path = readFileSync(fileOf(directory), 'utf8')
+  const path = pathIn(directory)
+  if (path === undefined) return undefined
   const text = await new Promise<string | undefined>((done, failed) => {
     const socket = createConnection(path)
     let got = ''
