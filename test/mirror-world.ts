@@ -233,7 +233,8 @@ export class MirrorWorld implements AsyncDisposable {
     await Promise.all([this.old, this.next].map(cluster => this.ends(cluster, topics)))
     const [theirs, ours] = await Promise.all(
       [this.old, this.next].map(async ({ bootstrap }) => {
-        const logs = await readBack({ bootstrap, topics, signal })
+        // the first group of a cluster waits until its brokers have made a topic for that: on a busy machine not soon
+        const logs = await readBack({ bootstrap, topics, signal, stallMs: 60_000 })
         return new Map(logs.map(log => [partitionKey(log.topic, log.partition), log] as const))
       }),
     )

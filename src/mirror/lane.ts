@@ -415,6 +415,9 @@ export class Lane {
     this.epoch = epoch
     this.anchor = { offset: end, ordinal, epoch }
     const gone = this.map.forgetShifts(end)
+    // some of the control records by which it was one too far may be left
+    if (gone && this.map.targetOf(ordinal) < end)
+      this.map.shift({ source: this.map.runs.sourceOf(ordinal), ordinal, target: end })
     const place = placeOf(this.map, { ordinal, target: end })
     for (const piece of this.#pending.passed(place)) {
       this.#count(piece)

@@ -10,6 +10,7 @@ const TOPIC = 'shared'
 const PARTITIONS = [0, 1, 2, 3, 4, 5]
 /** The session (10 s) until the group gives a silent member up, once more until its lease has ended for certain, then what may be on its way (30 s). */
 const TAKEN_OVER_MS = 120_000
+const FORGETFUL = { 'producer.id.expiration.ms': '1000', 'producer.id.expiration.check.interval.ms': '500' }
 
 const start = (world: MirrorWorld): Command => {
   const stateDir = mkdtempSync(join(tmpdir(), 'kmig-host-'))
@@ -22,14 +23,16 @@ const says = async (command: Command, what: RegExp): Promise<void> => {
 }
 
 servers('processes that share a mirror, under faults', () => {
-  for (const [age, config] of [
+  for (const [age, target] of [
     [0, {}],
+    [0, { kind: 'kafka-zk', version: '2.8.2' }],
     // the target forgets the mirror's producer id at once: only leases and read-back are left as guards
-    [HOURS_48, { 'producer.id.expiration.ms': '1000', 'producer.id.expiration.check.interval.ms': '500' }],
+    [HOURS_48, { config: FORGETFUL }],
   ] as const) {
-    test(`one is killed, one sleeps through its lease and wakes, one joins: equal, nothing repeated (records ${age / 3_600_000} h old)`, async () => {
+    const on = 'version' in target ? `a target of ${target.version}` : 'a new target'
+    test(`one is killed, one sleeps through its lease and wakes, one joins, on ${on}: equal, nothing repeated (records ${age / 3_600_000} h old)`, async () => {
       const random = seeded()
-      await using world = await MirrorWorld.open({ new: { config } })
+      await using world = await MirrorWorld.open({ new: target })
       await world.make(TOPIC, PARTITIONS.length)
       const write = (batches: number) =>
         Promise.all(

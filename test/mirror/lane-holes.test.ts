@@ -423,6 +423,25 @@ describe('a lane over holes', () => {
       )
     })
 
+  test('of two control records that shut a producer out an unclean election takes one: records go on behind the other', () => {
+    const world = worldOf([true, true], true, 'translated', { compacts: true })
+    const { lane, broker, state } = world
+    settle(world)
+    lane.sent.turn({ id: 100n, epoch: 0 })
+    lane.doubt('its source has become another')
+    settle(world)
+    broker.log.push({ shuts: DATA }, { shuts: DATA })
+    lane.wasShutOut()
+    state.sent = lane.sent.kept
+    settle(world)
+    keep(world)
+    lane.doubt('the leader has changed')
+    broker.log.pop()
+    play(world, [])
+    expect(broker.log.slice(1).every(entry => isData(entry))).toBe(true)
+    expectExact(world)
+  })
+
   const denied = new KmigError('AUTHORIZATION', 'the target takes no markers')
   const beforeHole = (policy: OffsetsPolicy) => {
     const world = worldOf([true, false, true, true], false, policy)
