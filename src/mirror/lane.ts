@@ -415,9 +415,16 @@ export class Lane {
     this.epoch = epoch
     this.anchor = { offset: end, ordinal, epoch }
     const gone = this.map.forgetShifts(end)
-    // some of the control records by which it was one too far may be left
-    if (gone && this.map.targetOf(ordinal) < end)
-      this.map.shift({ source: this.map.runs.sourceOf(ordinal), ordinal, target: end })
+    if (this.map.targetOf(ordinal) < end) {
+      // control records that the map has no shift for: it was not kept before a kill, or others that it counted are gone
+      const shift = { source: this.map.runs.sourceOf(ordinal), ordinal, target: end }
+      if (this.policy === 'identical') {
+        this.stop(notIdentical(this, [shift]))
+        return
+      }
+      this.map.shift(shift)
+      this.why ||= `${why}, up to offset ${end - 1n}`
+    }
     const place = placeOf(this.map, { ordinal, target: end })
     for (const piece of this.#pending.passed(place)) {
       this.#count(piece)

@@ -442,6 +442,25 @@ describe('a lane over holes', () => {
     expectExact(world)
   })
 
+  test('killed after the anchor has passed a control record that shut a producer out, and before the shift is kept: records go on behind it', () => {
+    const world = worldOf([true, true, true, true, false], true, 'translated', { compacts: true })
+    play(world, [
+      ['settled', 0],
+      ['fetched', 2],
+      ['fetched', 0],
+      ['kept', 0],
+      ['killed', 0],
+      ['its source loses a record', 1],
+      ['settled', 0],
+      ['fetched', 3],
+      ['is shut out', 17],
+      ['settled', 0],
+      ['the anchor moves', 0],
+      ['killed', 0],
+    ])
+    expectExact(world)
+  })
+
   const denied = new KmigError('AUTHORIZATION', 'the target takes no markers')
   const beforeHole = (policy: OffsetsPolicy) => {
     const world = worldOf([true, false, true, true], false, policy)
