@@ -1,4 +1,12 @@
-import { BaseCommand, cutoverFlags, envelope, Flags, runFlag, type View } from '../../src/cli/index.ts'
+import {
+  BaseCommand,
+  carryFlag,
+  cutoverFlags,
+  envelope,
+  Flags,
+  runFlag,
+  type View,
+} from '../../src/cli/index.ts'
 import {
   Cutover,
   type CutoverEvent,
@@ -41,6 +49,7 @@ export default class CutoverCommand extends BaseCommand {
     execute: Flags.boolean({ summary: 'act on the plan' }),
     run: { ...runFlag.run, summary: 'id of the plan to act on; default the newest', dependsOn: ['execute'] },
     yes: Flags.boolean({ summary: 'do not ask', dependsOn: ['execute'] }),
+    'carry-stranded': { ...carryFlag, dependsOn: ['execute'] },
     soak: Flags.boolean({ summary: 'stay after the switch: copy back, and watch', dependsOn: ['execute'] }),
   }
 
@@ -69,7 +78,7 @@ export default class CutoverCommand extends BaseCommand {
     await this.show(async during => {
       await using cutover = await Cutover.open({ ...options, ...during })
       const run = yes ? flags.run : (flags.run ?? (await this.#agree(await cutover.plan())))
-      return await cutover.execute({ run, soak })
+      return await cutover.execute({ run, soak, carry: flags['carry-stranded'] })
     }, view)
   }
 

@@ -1,5 +1,6 @@
 import {
   BaseCommand,
+  carryFlag,
   durationFlag,
   envelope,
   Flags,
@@ -25,7 +26,10 @@ const view: View<CutoverEvent, RollbackReport> = {
   say: cutoverEventText,
   move: cutoverProgressOf,
   human: rollbackText,
-  exit: ({ lost }) => (lost.length > 0 ? EXIT.loss : EXIT.ok),
+  exit: ({ lost, undone }) => {
+    if (lost.length > 0) return EXIT.loss
+    return undone.length > 0 ? EXIT.partial : EXIT.ok
+  },
 }
 
 export default class CutoverRollback extends BaseCommand {
@@ -41,8 +45,10 @@ export default class CutoverRollback extends BaseCommand {
     ...hookFlags,
     'still-for': durationFlag({ summary: 'how long no log end may move; default as in the plan' }),
     lossy: Flags.boolean({
-      summary: 'go back though records that could not be copied back are lost to the clients',
+      summary:
+        'go back without records that could not be copied back, or without the new cluster if it is gone; names them, exit 7',
     }),
+    'carry-stranded': carryFlag,
     confirm: Flags.string({
       summary: 'name of the new cluster, for --lossy: do not ask',
       helpValue: '<name>',
@@ -56,7 +62,15 @@ export default class CutoverRollback extends BaseCommand {
     const { run, git, hooks, lossy, confirm } = flags
     if (lossy) await this.#agree(nameOf('to', { stateDir: this.stateDirectory, run }), confirm)
     const options = {
-      ...{ run, git, hooks, lossy, stateDir: this.stateDirectory, env: this.env },
+      ...{
+        run,
+        git,
+        hooks,
+        lossy,
+        carry: flags['carry-stranded'],
+        stateDir: this.stateDirectory,
+        env: this.env,
+      },
       hookTimeoutMs: flags['hook-timeout'],
       stillForMs: flags['still-for'],
       watchdog: this.own('cutover', 'watchdog'),

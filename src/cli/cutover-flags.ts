@@ -6,6 +6,10 @@ export const runFlag = {
   run: Flags.string({ summary: 'id of the run; default the newest', helpValue: '<id>' }),
 }
 
+export const carryFlag = Flags.boolean({
+  summary: 'copy what others wrote to the old cluster after the cut to the new one first',
+})
+
 /** The operator's own programs. */
 export const hookFlags = {
   hooks: Flags.string({

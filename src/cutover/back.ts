@@ -1,11 +1,11 @@
-import { bug, type During, isKmigError, KmigError, sleep } from '../kit/index.ts'
+import { bug, type During, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
 import { type RunLog, release } from './execute.ts'
 import { groupsLeft } from './guards.ts'
 import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
-import type { ReversePort } from './reverse-port.ts'
+import { bringReadersBack } from './readers.ts'
 import type { RolledBack } from './rollback.ts'
 import {
   type BackProved,
@@ -15,11 +15,15 @@ import {
   type FenceState,
   groupsMoved,
   type In,
+  isBack,
   pointsOf,
   type State,
+  type Switched,
+  type SwitchedName,
   undoOf,
 } from './states.ts'
 import { grown, grownText, leosOf, proofWindow, stillWritten } from './still.ts'
+import { lostText, uncopied, type WayBack } from './uncopied.ts'
 
 export type BackOptions = During<CutoverEvent> & {
   run: RunLog
@@ -30,43 +34,49 @@ export type BackOptions = During<CutoverEvent> & {
   budget(fence: FenceState): Budget
 }
 
-type Live = In<'target-live'>
-
 /**
- * The way back once clients have written to the new cluster: its writers are fenced, that is proved, the copy back
+ * The way back once clients were let in to the new cluster: its writers are fenced, that is proved, the copy back
  * drained, group offsets and files go back, the old cluster is given to its writers. What fails before the files are
- * touched ends the fence, and the run soaks on. A crash goes on: before the files with a new proof, after them to the end.
- * Source: CUTOVER.md 3.
+ * touched ends the fence, and the run goes on where it was. A crash goes on: before the files with a new proof, after them
+ * to the end. Source: CUTOVER.md 3.
  */
-export const goBack = async (from: Live | BackState, options: BackOptions): Promise<RolledBack> => {
+export const goBack = async (
+  from: In<SwitchedName> | BackState,
+  options: BackOptions,
+): Promise<RolledBack> => {
   const { ports, run, on } = options
-  const { reverse } = ports
-  if (!reverse) throw bug('no copy back')
+  const before = isBack(from) ? from.was : from
+  const way = copies(before, ports) ?? uncopied(before, ports)
   const enter = async <S extends State>(state: S): Promise<S> => {
     await run.append(state, ports.clock.wall())
     on?.({ kind: 'state', run: run.id, state })
     return state
   }
-  if (!(from.at === 'back-switching' && from.handedBack))
-    await reverse.start(pointsOf(from.at === 'target-live' ? from : from.was))
+  if (!(from.at === 'back-switching' && from.handedBack)) await way.start(pointsOf(before))
   let now: BackState
-  if (from.at === 'target-live') {
-    await nearlyThere(reverse, options)
-    const { at: _, ...was } = from
+  if (!isBack(from)) {
+    await whileTheyAnswer(options, nearlyThere(way, options))
+    const { at: wasAt, ...was } = from
     const fence = { plan: await ports.fences.next.plan(), sinceMs: ports.clock.wall() }
-    now = await enter({ at: 'back-fencing', plan: was.plan, cut: was.cut, was, wasAt: 'soaking', fence })
+    now = await enter({ at: 'back-fencing', plan: was.plan, cut: was.cut, was, wasAt, fence })
   } else if (from.at === 'back-switching') now = from
   else {
     const { plan, cut, was, wasAt, fence } = from
     now = await enter({ at: 'back-fencing', plan, cut, was, wasAt, fence }) // proofs end with their process
   }
   try {
-    while (now.at !== 'back-switching') now = await enter(await forward(now, reverse, options))
-    return await finish(now, reverse, options)
+    while (now.at !== 'back-switching') now = await enter(await forward(now, way, options))
+    return await finish(now, way, options)
   } catch (e) {
     if (run.last?.at !== 'back-switching' || isKmigError(e, 'DISCOVERY_CONFLICT')) {
-      await ports.fences.of(now.fence.plan).release(now.fence.plan)
-      await eachReader(now, options, 'start-readers', 'new')
+      try {
+        await ports.fences.of(now.fence.plan).release(now.fence.plan)
+        if (copies(now.was, ports)) await eachReader(now, options, 'start-readers', 'new')
+      } catch (second) {
+        const what = `${messageOf(e)}; letting the writers go on failed too: ${messageOf(second)}`
+        const next = ['put that right, then run kmig cutover rollback again: it goes on']
+        throw new KmigError('PARTIAL', what, { try: next, cause: e })
+      }
       await enter({ at: now.wasAt, ...now.was })
     }
     throw e
@@ -75,7 +85,7 @@ export const goBack = async (from: Live | BackState, options: BackOptions): Prom
 
 const forward = async (
   now: Exclude<BackState, { at: 'back-switching' }>,
-  reverse: ReversePort,
+  way: WayBack,
   options: BackOptions,
 ): Promise<BackState> => {
   const { ports } = options
@@ -92,16 +102,17 @@ const forward = async (
         return { ...now, at: 'back-still', ends: cutOf(ends), proof }
       }
       case 'back-still': {
-        await eachReader(now, options, 'stop-readers', 'new')
-        const lost = await reverse.drained(endsOf(now.ends), { lossy: options.lossy ?? false })
+        if (copies(now.was, ports)) await eachReader(now, options, 'stop-readers', 'new')
+        const { lossy = false } = options
+        const lost = await whileTheyAnswer(options, way.drained(endsOf(now.ends), { lossy }))
         await refuseLate(ports, now)
-        const groups = groupsMoved(await reverse.syncGroups(endsOf(now.ends)))
-        if (groups.left.length > 0 && !options.lossy) throw groupsLeft(groups.left)
+        const groups = groupsMoved(await way.syncGroups(endsOf(now.ends)))
+        if (groups.left.length > 0 && now.was.reverse && !lossy) throw groupsLeft(groups.left)
         return { ...now, at: 'back-offsets', groups, lost }
       }
       case 'back-offsets':
         await refuseLate(ports, now)
-        await reverse.stop()
+        await way.stop()
         if (!(await ports.record.decide('switch', now.fence))) {
           throw bug('the watchdog released the fence of a process that lives')
         }
@@ -111,6 +122,8 @@ const forward = async (
     }
   })
 }
+
+const copies = ({ reverse }: Switched, ports: Ports): WayBack | undefined => reverse && ports.reverse
 
 /** Groups that moved first have programs of their own, which stop and start them. */
 const eachReader = async (
@@ -132,16 +145,16 @@ const refuseLate = async (ports: Ports, { ends }: BackProved): Promise<void> => 
 /** From the files on, everything is done again until it is done. */
 const finish = async (
   now: Extract<BackState, { at: 'back-switching' }>,
-  reverse: ReversePort,
+  way: WayBack,
   options: BackOptions,
 ): Promise<RolledBack> => {
-  const { ports, run, on } = options
+  const { ports, run, signal, on } = options
   const { plan, was, groups = { groups: 0, partitions: 0, left: [] } } = now
   const files = await ports.discovery.revert()
   if (!now.handedBack) {
     await ports.mirror.hold()
-    await reverse.handBack(endsOf(now.ends), { lossy: (now.lost ?? []).length > 0 })
-    await ports.readers?.forget()
+    await way.handBack(endsOf(now.ends), { lossy: (now.lost ?? []).length > 0 })
+    if (copies(was, ports)) await ports.readers?.forget()
     await ports.mirror.mark(null)
     await run.append({ ...now, handedBack: true }, ports.clock.wall())
   }
@@ -150,12 +163,41 @@ const finish = async (
   const once = now.fence.plan.driver === 'hook' && undo.fence?.plan.driver === 'hook'
   if (!once) await ports.fences.of(now.fence.plan).release(now.fence.plan)
   await release(undo, ports)
-  await eachReader(now, options, 'start-readers', 'old')
+  if (copies(was, ports)) await eachReader(now, options, 'start-readers', 'old')
+  else if (was.readers) {
+    // nothing was copied back, so their offsets go back by themselves
+    const left = async (readers: typeof was.readers) =>
+      await run.append({ ...now, handedBack: true, was: { ...was, readers } }, ports.clock.wall())
+    await bringReadersBack({ ports, signal, on, state: now.at, readers: was.readers, left })
+  }
   await ports.hooks.run('rollback', { state: now.at, side: 'old' })
-  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost: now.lost }
+  // by a writer that no fence keeps off
+  const late = grown(endsOf(now.ends), leosOf(await ports.ends.next())).filter(({ from, to }) => to > from)
+  const lost = [...(now.lost ?? []), ...late.map(range => lostText(range, 'written while kmig went back'))]
+  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost }
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })
-  return { already: false, files, groups, lost: now.lost ?? [] }
+  return { already: false, files, groups, lost, undone: [] }
+}
+
+const LOOK_AGAIN_MS = 10_000
+
+/** Work that waits for records to come across, as long as both clusters answer. Throws UNREACHABLE, TIMEOUT. */
+const whileTheyAnswer = async <T>({ ports }: BackOptions, work: Promise<T>): Promise<T> => {
+  const over = new AbortController()
+  const looking = (async (): Promise<never> => {
+    for (;;) {
+      await sleep(LOOK_AGAIN_MS, over.signal)
+      await Promise.all([ports.ends.old(), ports.ends.next()])
+    }
+  })()
+  looking.catch(() => {}) // it ends with the work
+  work.catch(() => {})
+  try {
+    return await Promise.race([work, looking])
+  } finally {
+    over.abort()
+  }
 }
 
 /** Records that may be left to copy back when writers are stopped: less than a second's work. */
@@ -163,7 +205,7 @@ const NEAR = 10_000n
 const LOOK_MS = 500
 
 /** Copies back while clients still write, so that they need not wait for it. */
-const nearlyThere = async (reverse: ReversePort, { lossy, signal, on }: BackOptions): Promise<void> => {
+const nearlyThere = async (reverse: WayBack, { lossy, signal, on }: BackOptions): Promise<void> => {
   for (;;) {
     signal.throwIfAborted()
     const lag = await reverse.lag()
@@ -172,6 +214,7 @@ const nearlyThere = async (reverse: ReversePort, { lossy, signal, on }: BackOpti
       throw new KmigError('STRANDED', `the copy back has stopped: ${lag.stopped.join('; ')}`, {
         try: [
           'nobody was stopped, nothing was changed: put that right, or stay on the new cluster',
+          '--carry-stranded copies what others wrote to the old cluster to the new one, and goes on',
           'kmig cutover rollback --lossy goes back without these records',
         ],
       })

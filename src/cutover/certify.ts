@@ -5,6 +5,7 @@ import { partitionOf } from '../kafka/index.ts'
 import type { During } from '../kit/index.ts'
 import type { Mirror } from '../mirror/index.ts'
 import type { GroupRow } from '../offsets/index.ts'
+import { covers } from './carry.ts'
 import { writeCertificate } from './certificate/index.ts'
 import type { CertificateInput, MovedOffset } from './certificate-input.ts'
 import type { CheckReport } from './check-port.ts'
@@ -37,7 +38,7 @@ export const certify = async (
   const input: CertificateInput = {
     toolVersion: plan.toolVersion,
     ...{ header, directory, plan, states, cut, fence },
-    stranded: [...(reverse?.stranded ?? []), ...stranded.flatMap(rangeOf)],
+    stranded: strandedOf(proved),
     pause: {
       fromMs: engaged.plan.driver === 'manual' ? fence.fromMs : engaged.sinceMs,
       toMs: writtenMs,
@@ -72,6 +73,15 @@ export const certify = async (
   const live = mirror && { old: mirror.source, next: mirror.target, signal }
   return await writeCertificate(input, live)
 }
+
+/** What was carried, and what else is stranded. */
+const strandedOf = ({ reverse, stranded, carried = [] }: Proved): Stranded[] => [
+  ...carried,
+  ...[...(reverse?.stranded ?? []), ...stranded.flatMap(rangeOf)].filter(
+    (range, i, all) =>
+      !carried.some(each => covers(each, range)) && !all.slice(0, i).some(each => covers(each, range)),
+  ),
+]
 
 /** `orders-0: 100-102`, as states name what is stranded. */
 const rangeOf = (text: string): Stranded[] => {

@@ -35,6 +35,8 @@ export type ExecuteHow = {
   run?: string | undefined
   /** Goes on after the switch: copies back, and watches, until the signal or another command ends it. */
   soak?: boolean | undefined
+  /** Copies what is stranded on the old cluster to the new one first. */
+  carry?: boolean | undefined
 }
 
 /** Both clusters and the files, looked at; `open` changes nothing. Source: CUTOVER.md. */
@@ -256,7 +258,7 @@ export class Cutover implements AsyncDisposable {
 
   /** A run that has begun to write can only go on with the same files, and in the same direction. */
   async #refuseOther({ id, header, last }: RunRecord): Promise<void> {
-    if (last?.at === 'rolling-back' || last?.at.startsWith('back-')) {
+    if (last?.at.startsWith('back-')) {
       throw new KmigError('PREFLIGHT', `run ${id} was going back when it was killed`, {
         try: [`kmig cutover rollback --run ${id}`],
       })

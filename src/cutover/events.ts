@@ -1,5 +1,6 @@
 import type { MirrorEvent, ReadersSight } from '../mirror/index.ts'
 import type { HookRun, LaggingGroup } from './ports.ts'
+import type { Stranded } from './reverse-port.ts'
 import type { Watch } from './run-directory.ts'
 import type { State } from './states.ts'
 
@@ -19,4 +20,6 @@ export type CutoverEvent =
   /** Records that are still to be copied back. */
   | { kind: 'back'; records: bigint }
   | { kind: 'watch'; watch: Watch }
+  /** What was stranded, and is on the new cluster now. */
+  | { kind: 'carried'; carried: readonly Stranded[] }
   | { kind: 'drift'; found: readonly string[] }

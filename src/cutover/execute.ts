@@ -17,6 +17,8 @@ import {
   undoOf,
 } from './states.ts'
 import { step } from './steps.ts'
+import { leosOf } from './still.ts'
+import { beyond, lostText } from './uncopied.ts'
 
 /** The journal of a run, as the machine needs it. */
 export type RunLog = {
@@ -130,8 +132,9 @@ const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => 
 /** Puts back what was changed, and tells the error as what ended the cutover. */
 const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promise<unknown> => {
   if (COMMITTED.has(from.at) && !isKmigError(e, 'STILL_WRITTEN')) return goOn(e)
+  let late: string[]
   try {
-    await putBack(from, e, options)
+    late = await putBack(from, e, options)
   } catch (second) {
     const what = `${messageOf(e)}; putting back failed too: ${messageOf(second)}`
     return new KmigError('PARTIAL', what, {
@@ -145,23 +148,28 @@ const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promis
   const hints = [...suggestions, ...(stay ? [stay] : [])]
   if (PREPARING.has(from.at) && !undoOf(from).fence)
     return stay ? new KmigError(code, message, { try: hints, exit: e.exit, cause }) : e
-  const exit = e.exit === EXIT.loss ? EXIT.loss : EXIT.aborted
+  const exit = e.exit === EXIT.loss || late.length > 0 ? EXIT.loss : EXIT.aborted
   const times = triedIn(from).length + 1
   const often = times > 1 ? `, after ${times} attempts` : ''
   const but = stay ? ', but for the readers that have moved' : ''
-  return new KmigError(code, `${message}; the old world is as it was${but}${often}`, {
+  const lost =
+    late.length > 0 ? `; the new cluster alone has what clients wrote there: ${late.join(', ')}` : ''
+  return new KmigError(code, `${message}; the old world is as it was${but}${often}${lost}`, {
     try: hints,
     exit,
     cause,
   })
 }
 
-/** Everything that this run has changed for clients goes back: files first, writers last. */
+/**
+ * Everything that this run has changed for clients goes back: files first, writers last. Gives what clients that came
+ * too early wrote to the new cluster.
+ */
 export const putBack = async (
   from: State,
   e: unknown,
   { run, ports, on }: Pick<ExecuteOptions, 'run' | 'ports' | 'on'>,
-): Promise<void> => {
+): Promise<string[]> => {
   const record = async (state: State) => {
     await run.append(state, ports.clock.wall())
     on?.({ kind: 'state', run: run.id, state })
@@ -180,7 +188,9 @@ export const putBack = async (
     await ports.mirror.mark(null)
   }
   await release(undo, ports)
+  const late = touched && 'next' in from ? beyond(from, leosOf(await ports.ends.next())) : []
   await record({ at: 'aborted', ...why })
+  return late.map(range => lostText(range, 'written before the files were put back'))
 }
 
 /** What clients see, or a mirror finds, may have been changed. */

@@ -8,6 +8,7 @@ import { logEnds } from './log-ends.ts'
 import { type MirrorPortOptions, mirrorPort } from './mirror-port.ts'
 import type { ClockPort, GatePort, HookPort, Ports } from './ports.ts'
 import { proofOf } from './proof/index.ts'
+import { keepSeen } from './seen-next.ts'
 
 export type LiveOptions = MirrorPortOptions & {
   run: { id: string; directory: string }
@@ -47,6 +48,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     ...{ hooks, gate, drift, watch, reverse, check, readers },
     record: {
       keep: (name, value) => writeFileAtomic(join(run.directory, name), `${json(value)}\n`),
+      saw: (seen, atMs) => keepSeen(run.directory, seen, atMs),
       decide: async (what, fence) => decideOn(run.directory, fence, what),
       decided: async fence => decidedOn(run.directory, fence),
     },

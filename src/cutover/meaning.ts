@@ -46,14 +46,16 @@ export const meaningOf = (state: State | undefined): string => {
       return [`it failed and put everything back: ${state.why}`, stayText(state.readers)]
         .filter(Boolean)
         .join('; but ')
-    case 'rolling-back':
     case 'back-fencing':
     case 'back-still':
     case 'back-offsets':
     case 'back-switching':
+    case 'back-lossy':
       return 'the way back is unfinished; run kmig cutover rollback again'
     case 'rolled-back':
-      return 'the files are as they were; a new cutover can begin'
+      return state.undone
+        ? 'the files are as they were; the new cluster was gone, and has to be copied to anew'
+        : 'the files are as they were; a new cutover can begin'
     default:
       return state satisfies never
   }

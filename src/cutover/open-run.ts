@@ -48,15 +48,20 @@ export const openRun = async (
   what: string,
   options: OpenRunOptions & During<CutoverEvent>,
 ): Promise<OpenRun> => {
+  const { id } = findRun(options.stateDir, options.run)
+  return await openHeld({ ...options, run: id, held: await takeOver(what, { ...options, run: id }) })
+}
+
+/** Asks a runner that lives to step aside, and takes the lock of its run. Throws USAGE, LOCKED. */
+export const takeOver = async (what: string, options: OpenRunOptions & During): Promise<LockFile> => {
   const { stateDir, signal } = options
-  const { id, directory, header } = findRun(stateDir, options.run)
+  const { directory, header } = findRun(stateDir, options.run)
   const lived = (await tell(directory, 'yield')) !== undefined
   const lock = lockNamed(stateDir, header.to.clusterId, header.mirror)
-  const held = await takeLock(lock, `${what} of mirror ${header.mirror}`, {
+  return await takeLock(lock, `${what} of mirror ${header.mirror}`, {
     patient: lived || options.patient === true,
     signal,
   })
-  return await openHeld({ ...options, run: id, held })
 }
 
 /** Opens a run whose lock the caller holds; what it holds is given back with the run. */

@@ -112,6 +112,8 @@ export type GatePort = {
 /** A run's own files, beside its journal. */
 export type RecordPort = {
   keep(name: string, value: unknown): Promise<void>
+  /** Remembers where the new cluster's logs were seen to end, for when it is gone. */
+  saw(ends: ReadonlyMap<string, bigint>, atMs: number): Promise<void>
   /**
    * Who is first decides what becomes of this fence: the runner that it switches, or the watchdog that it is released.
    * False: the other one was first.

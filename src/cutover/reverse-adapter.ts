@@ -1,8 +1,14 @@
 import { partitionOf } from '../kafka/index.ts'
 import { messageOf, Offset } from '../kit/index.ts'
-import { backOf, type Drained, ReverseMirror, type ReverseOptions } from '../mirror/index.ts'
+import { backOf, type Drained, ReverseMirror, type ReverseOptions, type Stranded } from '../mirror/index.ts'
 import { stateTopicOf } from '../offsets/index.ts'
-import type { CutPoints, ReversePort } from './reverse-port.ts'
+import type { CutPoints, Stranded as Range, ReversePort } from './reverse-port.ts'
+
+const rangeOf = ({ where, from, to, carried, carry }: Stranded): Range => ({
+  ...partitionOf(where),
+  ...{ from: String(from), to: String(to) },
+  ...(carried && carry?.to !== undefined && { carried: { from: String(carry.from), to: String(carry.to) } }),
+})
 
 /** The copy back of the mirror's room, opened when it is first needed. */
 export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposable => {
@@ -33,11 +39,16 @@ export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposa
       return {
         producerId: String(producerId),
         stateTopic: stateTopicOf(backOf(options.name)),
-        stranded: stranded.map(({ where, from, to }) => ({
-          ...partitionOf(where),
-          ...{ from: String(from), to: String(to) },
-        })),
+        stranded: stranded.map(rangeOf),
       }
+    },
+    carry: async cut => {
+      await arm(cut)
+      return (await (await reverse()).carry()).map(rangeOf)
+    },
+    strays: async cut => {
+      await arm(cut)
+      return (await (await reverse()).strays()).map(rangeOf)
     },
     start: async cut => {
       if (started) return
@@ -46,9 +57,9 @@ export const reversePort = (options: ReverseOptions): ReversePort & AsyncDisposa
       started = true
     },
     lag: async () => {
-      const { records, stopped, stranded } = await (await reverse()).lag()
+      const { records, stopped, stranded, seen } = await (await reverse()).lag()
       return {
-        records,
+        ...{ records, seen },
         stopped: [
           ...stopped.map(({ where, from, error }) => `${where} from ${from} on: ${messageOf(error)}`),
           ...stranded

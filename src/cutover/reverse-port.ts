@@ -1,8 +1,17 @@
 import type { ReverseProblem } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 
-/** Records of the old cluster that were written after the cut: [from, to) of a partition. */
-export type Stranded = { topic: string; partition: number; from: string; to: string }
+/**
+ * Records of the old cluster that were written after the cut: [from, to) of a partition. `carried`: where they stand on the
+ * new one, if they were copied there.
+ */
+export type Stranded = {
+  topic: string
+  partition: number
+  from: string
+  to: string
+  carried?: { from: string; to: string } | undefined
+}
 
 /** V, and where the new cluster ended with it, by `topic-partition`. */
 export type CutPoints = ReadonlyMap<string, { old: bigint; next: bigint }>
@@ -17,8 +26,15 @@ export type ReverseArmed = {
   stateTopic: string
 }
 
-/** `stopped`: partitions that do not go on, in words that name the range. */
-export type ReverseLag = { records: bigint; stopped: readonly string[] }
+/**
+ * `stopped`: partitions that do not go on, in words that name the range. `seen`: where the new cluster's logs end, of
+ * those that answer.
+ */
+export type ReverseLag = {
+  records: bigint
+  stopped: readonly string[]
+  seen: ReadonlyMap<string, bigint>
+}
 
 /**
  * The copy from the new cluster back to the old one, as the machine drives it: made of `ReverseMirror`. Ends are of the
@@ -34,6 +50,10 @@ export type ReversePort = {
    * the old cluster. Writes no record to a moved topic. Doing it again with the same cut changes nothing.
    */
   arm(cut: CutPoints): Promise<ReverseArmed>
+  /** Copies what is stranded to the new cluster, once, before the lanes go. Gives all that was stranded. */
+  carry(cut: CutPoints): Promise<readonly Stranded[]>
+  /** What others wrote to the old cluster since the cut; looks, whether or not the lanes go. */
+  strays(cut: CutPoints): Promise<readonly Stranded[]>
   /** Sets the lanes going, new -> old, from that cut on; after a crash it goes on. Started already: nothing. */
   start(cut: CutPoints): Promise<void>
   lag(): Promise<ReverseLag>

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Committed, commitWrite } from '../discovery/index.ts'
-import { partitionOf } from '../kafka/index.ts'
+import { type Cluster, partitionOf } from '../kafka/index.ts'
 import { bug, type During, KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
 import type { Mirror } from '../mirror/index.ts'
+import { isGone } from './away.ts'
+import { carryStranded } from './carry.ts'
 import { checkPort } from './certificate/index.ts'
 import { type Certified, certify } from './certify.ts'
 import { serveControl } from './control.ts'
@@ -14,7 +16,7 @@ import { execute, settle } from './execute.ts'
 import { type LiveOptions, livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
-import type { GatePort, Ports } from './ports.ts'
+import type { Ends, GatePort, Ports } from './ports.ts'
 import { readersPort, wantedIn } from './readers-port.ts'
 import { type CutoverReport, makeReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
@@ -118,6 +120,7 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
       ports = portsNow()
     }
   }
+  if (how.carry) await carryStranded({ run, ports, on })
   const report = await reportOf(cutover, run, { already: over === true })
   if (!how.soak || run.last?.at === 'complete') return report
   const quietForMs = document.strategy.windowMs ?? UNKNOWN_WINDOW_MS
@@ -253,22 +256,38 @@ const reportOf = async (
   const commit = options.git
     ? await commitWrite(run.directory, { run: header.id, what: `kmig: cutover to ${header.to.name}` })
     : undefined
-  const during = { signal: life }
-  const [old, next] = [
-    await logEnds(mirror.source, wheres, during),
-    await logEnds(mirror.target, wheres, during),
-  ]
-  const certificate = await certifyAfter(run, mirror, commit, options)
-  const report = makeReport({ header, directory, states, already, old, next, commit, certificate })
+  const [old, next] = [await endsIn(mirror.source, wheres, life), await endsIn(mirror.target, wheres, life)]
+  const live = old && next ? mirror : undefined
+  const certificate = await certifyAfter(run, live, commit, options)
+  const ends = { old: old ?? new Map(), next: next ?? new Map() }
+  const report = makeReport({ header, directory, states, already, ...ends, commit, certificate })
   if (!already)
     await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
   return report
 }
 
+const ENDS_MS = 10_000
+
+/** Undefined where a cluster does not answer: another command may wait to take the run over. */
+const endsIn = async (
+  cluster: Cluster,
+  wheres: readonly Where[],
+  life: AbortSignal,
+): Promise<Ends | undefined> => {
+  const signal = AbortSignal.any([life, AbortSignal.timeout(ENDS_MS)])
+  try {
+    return await logEnds(cluster, wheres, { signal })
+  } catch (e) {
+    life.throwIfAborted()
+    if (signal.aborted || isGone(e)) return undefined
+    throw e
+  }
+}
+
 /** The files are written: that the certificate can't be is no reason to fail, but it is told. */
 export const certifyAfter = async (
   run: Run,
-  mirror: Mirror,
+  mirror: Mirror | undefined,
   commit: Committed,
   { on, signal }: During<CutoverEvent>,
 ): Promise<Certified | undefined> => {

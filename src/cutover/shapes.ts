@@ -106,12 +106,15 @@ export const rollbackShape = {
   files: z.object({ changed: z.array(z.string()), already: z.array(z.string()) }),
   groups,
   lost: z.array(z.string()),
+  undone: z.array(z.string()),
   commit,
   certificate,
 }
 
 /** `kmig cutover status --json`. */
 export const statusShape = {
+  stranded: z.array(z.string()),
+  carried: z.array(z.string()),
   run: z.string(),
   directory: z.string(),
   state: z.string(),
@@ -157,4 +160,7 @@ export const verbShape = {
   class: z.enum(['FREE', 'REVERSE', 'NONE']),
   means: z.string(),
   by: z.enum(['runner', 'journal']),
+  stranded: z.array(z.string()),
+  carried: z.array(z.string()),
+  undone: z.array(z.string()),
 }

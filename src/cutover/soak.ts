@@ -1,9 +1,11 @@
-import { type During, sleep } from '../kit/index.ts'
+import { type During, messageOf, sleep } from '../kit/index.ts'
+import { isGone } from './away.ts'
+import { strandedOn } from './complete.ts'
 import type { CutoverEvent } from './events.ts'
 import type { RunLog } from './execute.ts'
 import type { Ports } from './ports.ts'
 import type { Note, Watch } from './run-directory.ts'
-import { endsOf, type In, isSwitched, pointsOf, type State, type Switched } from './states.ts'
+import { endsOf, type In, isSwitched, pointsOf, type Switched } from './states.ts'
 import { grown, leosOf } from './still.ts'
 
 const LOOK_MS = 1_000
@@ -38,8 +40,11 @@ export const soak = async (options: SoakOptions): Promise<void> => {
     now = next
     on?.({ kind: 'state', run: run.id, state: next })
   }
-  while (!signal.aborted) {
+  let told = ''
+  const look = async (): Promise<void> => {
     const lag = await reverse?.lag()
+    const seen = lag?.seen ?? leosOf(await ports.ends.next())
+    if (seen.size > 0) await ports.record.saw(seen, ports.clock.wall())
     const stranded = lag ? lag.stopped : await strandedOn(ports, now)
     const fresh = stranded.filter(range => !now.stranded.includes(range))
     if (fresh.length > 0) {
@@ -63,38 +68,20 @@ export const soak = async (options: SoakOptions): Promise<void> => {
       attested = ports.clock.now()
       await run.note({ kind: 'watch', watch })
     }
+  }
+  while (!signal.aborted) {
+    try {
+      await look()
+      told = ''
+    } catch (e) {
+      if (!isGone(e)) throw e
+      const text = `a cluster does not answer, it is looked for again: ${messageOf(e)}`
+      if (text !== told) on?.({ kind: 'mirror', event: { kind: 'warning', where: run.id, text } })
+      told = text
+    }
     await sleep(LOOK_MS, signal).catch(() => {})
   }
 }
 
-/** Without a copy back nobody at all may write to the old cluster. */
-const strandedOn = async (ports: Ports, { cut }: Switched): Promise<string[]> =>
-  grown(endsOf(cut), leosOf(await ports.ends.old())).map(
-    ({ where, from, to }) => `${where}: ${from}-${to - 1n}`,
-  )
-
 const isLive = async (ports: Ports, { next }: Switched): Promise<boolean> =>
   grown(endsOf(next), leosOf(await ports.ends.next())).length > 0
-
-/**
- * The only step that can't be taken back: the copy back ends, topics get all their settings, retention deletes again.
- * Doing it again after a crash goes on.
- */
-export const complete = async ({
-  run,
-  ports,
-  on,
-}: Pick<SoakOptions, 'run' | 'ports' | 'on'>): Promise<State | undefined> => {
-  const { last } = run
-  if (last?.at === 'complete') return last
-  if (last?.at !== 'completing' && (!isSwitched(last) || last.at === 'opening')) return undefined
-  const enter = async (state: State): Promise<State> => {
-    await run.append(state, ports.clock.wall())
-    on?.({ kind: 'state', run: run.id, state })
-    return state
-  }
-  await enter({ ...last, at: 'completing' })
-  await ports.reverse?.stop()
-  await ports.mirror.release()
-  return await enter({ ...last, at: 'complete' })
-}

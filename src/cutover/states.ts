@@ -3,7 +3,7 @@ import type { MovedReaders } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
 import type { Engaged, FencePlan, FenceProof } from './fence-port.ts'
 import type { LaggingGroup } from './ports.ts'
-import type { CutPoints, ReverseArmed } from './reverse-port.ts'
+import type { CutPoints, ReverseArmed, Stranded } from './reverse-port.ts'
 
 /** The cut, V: the old cluster's log end per `topic-partition`, below which everything is on the new one. */
 export type Cut = Record<string, string>
@@ -43,7 +43,11 @@ export type Proved = Drained & { groups: GroupsMoved; seal?: FencePlan | undefin
 /** `reverse`: how the copy back was armed; undefined where there is none. */
 export type Committed = Proved & { reverse?: ReverseArmed | undefined }
 /** `stranded`: records that somebody wrote to the old cluster after the cut. */
-export type Switched = Committed & { stranded: string[] }
+export type Switched = Committed & {
+  stranded: string[]
+  /** Those of them that were copied to the new cluster since. */
+  carried?: readonly Stranded[] | undefined
+}
 
 /**
  * Where a cutover stands. Up to `sealing` no client sees a change but a fence: after a crash such a run starts over, for
@@ -67,16 +71,18 @@ export type State =
   | ({ at: 'opening' | 'switched' | 'target-live' | 'soaking' | 'completing' | 'complete' } & Switched)
   /** Something failed, and what was changed is put back. */
   | ({ at: 'aborting' | 'aborted'; why: string; code: string; undo?: Undo | undefined } & OfRun)
-  /** The way back. With `free` nobody had written to the new cluster when it began. */
-  | { at: 'rolling-back'; plan: FilesPlan; cut: Cut; was: Switched; wasAt: SwitchedName; free: boolean }
+  /** The way back. */
   | ({ at: 'back-fencing' } & Back)
   | ({ at: 'back-still' | 'back-offsets' | 'back-switching' } & BackProved)
+  /** The new cluster is gone: back without what only it has, by consent. */
+  | ({ at: 'back-lossy' } & BackAlone)
   | {
       at: 'rolled-back'
       plan: FilesPlan
       cut: Cut
       groups: GroupsMoved
       lost?: readonly string[] | undefined
+      undone?: readonly string[] | undefined
     }
 export type StateName = State['at']
 /** The states of these names, each with what is known in it. */
@@ -98,6 +104,13 @@ export type BackProved = Back & {
   lost?: readonly string[] | undefined
   /** The mirror can go on from here, nothing more is to be copied back: only the writers are to be let go. */
   handedBack?: true | undefined
+}
+
+/** `lost`: what the new cluster had, or may have had, and the old one has not. `undone`: what needs the new one. */
+export type BackAlone = Back & {
+  groups: GroupsMoved
+  lost: readonly string[]
+  undone: readonly string[]
 }
 
 /** What an abort has to take back beside the files. `reader`: a group that is to be started again. */
@@ -139,11 +152,11 @@ const CLASSES: Readonly<Record<StateName, RollbackClass>> = {
   complete: 'NONE',
   aborting: 'FREE',
   aborted: 'FREE',
-  'rolling-back': 'REVERSE',
   'back-fencing': 'REVERSE',
   'back-still': 'REVERSE',
   'back-offsets': 'REVERSE',
   'back-switching': 'REVERSE',
+  'back-lossy': 'REVERSE',
   'rolled-back': 'FREE',
 }
 export const classOf = ({ at }: State): RollbackClass => CLASSES[at]
@@ -156,7 +169,7 @@ export const isSwitched = (state: State | undefined): state is In<SwitchedName> 
 
 const BACK: readonly StateName[] = ['back-fencing', 'back-still', 'back-offsets', 'back-switching']
 export type BackState = In<'back-fencing' | 'back-still' | 'back-offsets' | 'back-switching'>
-/** On the way back from a new cluster that clients have written to. */
+/** On the way back, with the new cluster there. */
 export const isBack = (state: State | undefined): state is BackState =>
   state !== undefined && BACK.includes(state.at)
 

@@ -1,5 +1,6 @@
 import { partitionOf } from '../kafka/index.ts'
 import { triedIn } from './again.ts'
+import { carriedText, strandedIn } from './carry.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
 import type { ReadersAwaited } from './events.ts'
@@ -34,6 +35,9 @@ export type StatusReport = {
   /** When nobody was seen to write, ms ago. */
   proofAgeMs: number | undefined
   /** What was seen last after the switch. */
+  /** What the old cluster alone has, and what was carried to the new one. */
+  stranded: string[]
+  carried: string[]
   watch: { agoMs: number; lag: string | undefined; oldQuietMs: number; stranded: string[] } | undefined
   /** Groups whose readers move first: those that have, and those that are waited for, as they were seen last. */
   readers: {
@@ -76,6 +80,8 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
     held: live ? live.gate : heldBy(record),
     fence: fenceOf(record, nowMs),
     proofAgeMs: last && 'proof' in last ? nowMs - last.proof.toMs : undefined,
+    stranded: last && 'stranded' in last ? strandedIn(last) : [],
+    carried: last && 'stranded' in last ? (last.carried ?? []).map(carriedText) : [],
     watch: watch && {
       agoMs: nowMs - watch.atMs,
       lag: watch.lag,

@@ -96,11 +96,11 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
     case 'complete':
     case 'aborting':
     case 'aborted':
-    case 'rolling-back':
     case 'back-fencing':
     case 'back-still':
     case 'back-offsets':
     case 'back-switching':
+    case 'back-lossy':
     case 'rolled-back':
       throw bug(`a cutover that is ${now.at} has no next step`)
     default:

@@ -1,6 +1,7 @@
 import { findingText } from '../discovery/index.ts'
 import { formatCount, formatDuration, plural } from '../kit/index.ts'
 import { eventText, progressOf } from '../mirror/index.ts'
+import { carriedText } from './carry.ts'
 import type { CutoverEvent } from './events.ts'
 import type { CutoverPlan } from './plan.ts'
 import { sightText } from './readers.ts'
@@ -68,8 +69,6 @@ const stateText = (state: State): string => {
       return 'giving the topics their own settings'
     case 'complete':
       return 'COMPLETE'
-    case 'rolling-back':
-      return 'nobody wrote to the new cluster; going back'
     case 'back-fencing':
       return `keeping writers off the new cluster: ${state.fence.plan.actions.map(({ effect }) => effect).join('; ')}`
     case 'back-still':
@@ -78,6 +77,8 @@ const stateText = (state: State): string => {
       return 'the old cluster holds everything; group offsets are back'
     case 'back-switching':
       return 'putting the files back'
+    case 'back-lossy':
+      return 'the new cluster is gone: putting the files back without what only it has'
     case 'rolled-back':
       return 'ROLLED BACK'
     default:
@@ -113,6 +114,8 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
       const left = writersLeft === undefined ? '' : `, writers-left=${writersLeft}`
       return `hook ${name}: ended with ${rc} after ${formatDuration(ms)}${left}`
     }
+    case 'carried':
+      return `carried to the new cluster: ${event.carried.map(carriedText).join('; ')}`
     case 'drift':
       return `changed since the plan: ${event.found.join('; ')}`
     case 'readers':
@@ -202,11 +205,12 @@ export const cutoverReportText = (report: CutoverReport): string => {
   ].join('\n')
 }
 
-export const rollbackText = ({ run, already, files, groups, commit, lost }: RollbackReport): string =>
+export const rollbackText = ({ run, already, files, groups, commit, lost, undone }: RollbackReport): string =>
   [
     `cutover ${run} is rolled back${already ? ' already; nothing was changed' : ''}`,
     ...files.changed.map(path => `  ${path} is as it was`),
     ...lost.map(range => `  LOST to the clients, on the new cluster only: ${range}`),
+    ...undone.map(what => `  NOT DONE: ${what}`),
     ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
     'restart the clients: they read the files when they start',
@@ -214,9 +218,8 @@ export const rollbackText = ({ run, already, files, groups, commit, lost }: Roll
 
 const fenceText = ({ driver, elapsedMs, maxMs }: NonNullable<StatusReport['fence']>): string =>
   `  writers are kept off (${driver}) for ${formatDuration(elapsedMs)}${maxMs === undefined ? '' : ` of ${formatDuration(maxMs)}`}`
-const watchText = ({ agoMs, lag, oldQuietMs, stranded }: NonNullable<StatusReport['watch']>): string[] => [
+const watchText = ({ agoMs, lag, oldQuietMs }: NonNullable<StatusReport['watch']>): string[] => [
   `  ${formatDuration(agoMs)} ago the old cluster was quiet for ${formatDuration(oldQuietMs)}${lag === undefined ? '' : `, ${lag} records to copy back`}`,
-  ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
 ]
 
 const readersLine = ({ group, state, partitions, members, why }: StatusReport['readers'][number]): string =>
@@ -240,6 +243,7 @@ export const statusText = ({
   files,
   timings,
   directory,
+  ...more
 }: StatusReport): string =>
   [
     `run ${run}: ${state} (${kind}): ${means}`,
@@ -249,6 +253,7 @@ export const statusText = ({
     ...(fence ? [fenceText(fence)] : []),
     ...(proofAgeMs === undefined ? [] : [`  proved ${formatDuration(proofAgeMs)} ago that nobody writes`]),
     ...(watch ? watchText(watch) : []),
+    ...strandedLines(more),
     `  '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}), in ${directory}`,
     ...files.map(
       ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,
@@ -256,5 +261,14 @@ export const statusText = ({
     ...timings.map(({ state: at, at: when, ms }) => `  ${when} ${at} (${formatDuration(ms)})`),
   ].join('\n')
 
-export const verbText = ({ run, state, means, class: kind }: VerbReport): string =>
-  `run ${run}: ${state} (${kind}): ${means}`
+const strandedLines = ({ stranded, carried }: Pick<VerbReport, 'stranded' | 'carried'>): string[] => [
+  ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
+  ...carried.map(range => `  carried to the new cluster, written to the old one after the cut: ${range}`),
+]
+
+export const verbText = ({ run, state, means, class: kind, undone, ...more }: VerbReport): string =>
+  [
+    `run ${run}: ${state} (${kind}): ${means}`,
+    ...strandedLines(more),
+    ...undone.map(what => `  NOT DONE: ${what}`),
+  ].join('\n')

@@ -1,15 +1,18 @@
+import { partitionOf } from '../kafka/index.ts'
 import { type During, KmigError, LockFile, sleep } from '../kit/index.ts'
+import { whyAway } from './away.ts'
+import { carriedText, carryStranded, strandedIn } from './carry.ts'
+import { complete, completeAlone } from './complete.ts'
 import { type Order, tell } from './control.ts'
 import type { CutoverEvent } from './events.ts'
 import { putBack } from './execute.ts'
 import { lockNamed } from './locks.ts'
 import { meaningOf } from './meaning.ts'
-import { type OpenRunOptions, openHeld, openRun } from './open-run.ts'
+import { type OpenRunOptions, openHeld, openRun, sideOf } from './open-run.ts'
 import { abortedBack } from './readers-back.ts'
 import { releaseAlone } from './release-alone.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
 import { certifyAfter } from './run-session.ts'
-import { complete } from './soak.ts'
 import { classOf, engagedBy, isEnd, isSwitched, type RollbackClass, type State, undoOf } from './states.ts'
 import { endAs } from './watchdog.ts'
 
@@ -20,14 +23,26 @@ export type VerbReport = {
   class: RollbackClass
   means: string
   by: 'runner' | 'journal'
+  /** What the old cluster alone has, and what was carried to the new one. */
+  stranded: string[]
+  carried: string[]
+  /** What could not be done, as a cluster was gone. */
+  undone: string[]
 }
 
-const reportOf = ({ id, last }: Pick<RunRecord, 'id' | 'last'>, by: VerbReport['by']): VerbReport => ({
+const reportOf = (
+  { id, last }: Pick<RunRecord, 'id' | 'last'>,
+  by: VerbReport['by'],
+  undone: string[] = [],
+): VerbReport => ({
   run: id,
   state: last?.at ?? 'empty',
   class: last ? classOf(last) : 'FREE',
   means: meaningOf(last),
   by,
+  stranded: last && 'stranded' in last ? strandedIn(last) : [],
+  carried: last && 'stranded' in last ? (last.carried ?? []).map(carriedText) : [],
+  undone,
 })
 
 export type GateOptions = { stateDir: string; run?: string | undefined }
@@ -118,15 +133,57 @@ const endRun = async (options: AbortOptions): Promise<VerbReport> => {
   return reportOf({ id, last: await endAs(record, ENDED) }, 'journal')
 }
 
-/** The one step that can't be taken back. Throws WRONG_STATE before the switch. */
-export const completeRun = async (options: OpenRunOptions & During<CutoverEvent>): Promise<VerbReport> => {
-  const before = findRun(options.stateDir, options.run)
-  const ready = isSwitched(before.last) && before.last.at !== 'opening'
-  if (!ready && before.last?.at !== 'completing' && before.last?.at !== 'complete')
-    throw wrong(before, 'complete')
-  await using opened = await openRun('complete', { ...options, run: before.id })
-  const last: State | undefined = await complete({ run: opened.run, ports: opened.ports, on: options.on })
-  if (!last) throw wrong({ id: before.id, last: opened.run.last }, 'complete')
-  await certifyAfter(opened.run, opened.mirror, undefined, options)
-  return reportOf({ id: before.id, last }, 'journal')
+export type CompleteOptions = OpenRunOptions &
+  During<CutoverEvent> & {
+    /** Copies what is stranded on the old cluster first. */
+    carry?: boolean | undefined
+  }
+
+/**
+ * The one step that can't be taken back. With the old cluster gone does what can be done, and says what it could not.
+ * Throws WRONG_STATE before the switch, UNREACHABLE (the new cluster is gone), STRANDED.
+ */
+export const completeRun = async (options: CompleteOptions): Promise<VerbReport> => {
+  const { stateDir, access, carry, signal, on } = options
+  const before = findRun(stateDir, options.run)
+  const { id, header, last } = before
+  if (last?.at === 'complete') return reportOf(before, 'journal')
+  const ready = isSwitched(last) && last.at !== 'opening'
+  if (!ready && last?.at !== 'completing') throw wrong(before, 'complete')
+  const o = { ...options, run: id }
+  const wheres = Object.keys(last.cut).map(partitionOf)
+  const awayOf = ({ clusterId, ...side }: typeof header.to) =>
+    whyAway({ address: sideOf({ clusterId, ...side }, access), clusterId, wheres, signal })
+  const [old, next] = await Promise.all([awayOf(header.from), awayOf(header.to)])
+  if (next) throw nothingCompleted(before, next)
+  if (old) {
+    if (carry)
+      throw new KmigError(
+        'UNREACHABLE',
+        `what is stranded on '${header.from.name}' can't be carried: ${old.message}`,
+      )
+    const done = await completeAlone(old, o)
+    if (!done) throw wrong(findRun(stateDir, id), 'complete')
+    return reportOf({ id, last: done.last }, 'journal', done.undone)
+  }
+  await using opened = await openRun('complete', o)
+  const { run, ports, mirror } = opened
+  if (carry) await carryStranded({ run, ports, on })
+  const done: State | undefined = await complete({ run, ports, on })
+  if (!done) throw wrong({ id, last: run.last }, 'complete')
+  await certifyAfter(run, mirror, undefined, options)
+  return reportOf({ id, last: done }, 'journal')
 }
+
+const nothingCompleted = ({ header: { to } }: RunRecord, why: KmigError): KmigError =>
+  new KmigError(
+    'UNREACHABLE',
+    `the new cluster '${to.name}' does not answer, nothing was completed: ${why.message}`,
+    {
+      try: [
+        'bring it back, then run the same command again',
+        'or go back without it: kmig cutover rollback --lossy',
+      ],
+      cause: why,
+    },
+  )

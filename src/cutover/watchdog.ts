@@ -57,7 +57,7 @@ const standing = (last: State | undefined, sinceMs: number): FencePlan[] => {
 
 const AFTER: ReadonlySet<State['at']> = new Set([
   ...(['switching', 'files-written', 'opening', 'switched', 'target-live', 'soaking'] as const),
-  ...(['completing', 'complete', 'rolling-back', 'back-switching', 'rolled-back', 'aborted'] as const),
+  ...(['completing', 'complete', 'back-lossy', 'back-switching', 'rolled-back', 'aborted'] as const),
 ])
 
 /** The lock is held: nobody writes to the journal but this process. */

@@ -33,6 +33,7 @@ export type {
   Stranded,
 } from './reverse-shape.ts'
 export { backOf } from './reverse-state.ts'
+export { takenBack } from './reverse-taken.ts'
 export { runMirror } from './run.ts'
 export { groupOffsetsShape, planShape, reportShape, translateShape } from './shapes.ts'
 export { type CutoverState, MirrorState, type MovedReaders, producerIdsOf } from './state.ts'

@@ -76,6 +76,8 @@ export type ReverseLag = {
   /** Offsets that the new cluster has and the old one lacks. */
   records: bigint
   worst: { where: string; records: bigint } | undefined
+  /** Where the new cluster's logs end, of partitions whose leader answers. */
+  seen: ReadonlyMap<string, Offset>
   /** Partitions that do not go on: what is on the new cluster from `from` on is on the old one no more. */
   stopped: { where: string; from: Offset; error: KmigError }[]
   stranded: Stranded[]

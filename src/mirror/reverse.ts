@@ -7,7 +7,7 @@ import {
   partitionOf,
   type TopicMetadata,
 } from '../kafka/index.ts'
-import { bug, type During, KmigError, LockFile, messageOf } from '../kit/index.ts'
+import { bug, type During, KmigError, LockFile, messageOf, Offset } from '../kit/index.ts'
 import { type GroupReport, StateTopic, stateTopicOf } from '../offsets/index.ts'
 import { Brakes } from './brakes.ts'
 import { Engine } from './engine.ts'
@@ -270,29 +270,44 @@ export class ReverseMirror implements AsyncDisposable {
     this.#looking.add(looking)
     void looking.finally(() => this.#looking.delete(looking))
   }
-  async #strays(where: string): Promise<void> {
+  /** `from`: before it others have written nothing that is not known. */
+  async #strays(where: string, from = this.#armable.cut.get(where)?.old): Promise<void> {
     const state = this.#armable
-    const from = state.cut.get(where)?.old
     if (from === undefined) return
-    const all = await findStrays({
-      target: this.target,
-      where,
-      ids: this.#known.ids,
-      from,
-      ...this.#during,
-    })
-    const known = state.stranded.filter(each => each.where === where && each.carry)
+    const ids = (this.#engine ? undefined : state.mirror.producerIds) ?? this.#known.ids
+    const all = await findStrays({ target: this.target, where, ids, from, ...this.#during })
+    const known = state.stranded.filter(each => each.where === where && (each.carry || each.to <= from))
     const found = without(all, known)
+    if (found.length === 0) return
     const more = found.map(range => ({ ...range, carried: false }))
     await state.setStranded(where, [...known, ...more], this.#during)
-    if (found.length === 0) return
     const text = `${strayText(found)} of the old cluster were written there after the cut, by somebody else: the new one lacks them`
     this.#o.on?.({ kind: 'warning', where, text })
+  }
+
+  /** Looks what others wrote to the old cluster since the cut, before the lanes go; gives all that is known of it. */
+  async strays(): Promise<Stranded[]> {
+    const state = this.#armable
+    for (const where of state.cut.keys()) await this.#strays(where, state.mirror.anchor(where)?.offset)
+    return state.stranded
+  }
+  /** A partition that nobody writes to on the new cluster does not notice who writes to the old one. */
+  async #quietStrays(): Promise<void> {
+    const asks = this.#lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST }))
+    const ends = await this.target.listOffsets(asks, { ...this.#during, withinMs: LAG_MS, refused: () => {} })
+    for (const lane of this.#lanes) {
+      const end = ends.get(lane.where)?.offset ?? 0n
+      // what it has sent and does not know to have landed could be what stands there
+      if (lane.stopped || !lane.sure || !lane.idle || end <= lane.place.target) continue
+      const known = this.#armable.stranded.some(each => each.where === lane.where && each.to >= end)
+      if (!known) await this.#strays(lane.where, lane.place.target)
+    }
   }
 
   /** How far the old cluster is behind the new one now. */
   async lag(): Promise<ReverseLag> {
     await Promise.all(this.#looking)
+    await this.#quietStrays()
     const { stranded } = this.#armable
     const asks = this.#lanes.map(({ topic, partition }) => ({ topic, partition, timestamp: LATEST }))
     const ask = { ...this.#during, withinMs: LAG_MS, refused: () => {}, isolation: 'read_committed' as const }
@@ -304,12 +319,14 @@ export class ReverseMirror implements AsyncDisposable {
       }))
       .filter(({ records }) => records > 0n)
       .sort((a, b) => (a.records > b.records ? -1 : 1))
+    const seen = new Map([...ends].map(([where, { offset }]) => [where, Offset(offset)]))
     const stopped = this.#lanes.flatMap(({ where, acked, stopped: error }) =>
       error ? [{ where, from: acked, error }] : [],
     )
     return {
       records: behind.reduce((sum, each) => sum + each.records, 0n),
       worst: behind[0],
+      seen,
       stopped,
       stranded,
       uncovered: [...this.#beside],

@@ -136,6 +136,23 @@ describe('a writer that goes on', () => {
       expect(m.world.states.at(-1)).toBe('aborted')
     })
   }
+  test('while the files are written, and a client that comes too early: its record on the new cluster is named, exit 7', async () => {
+    using m = made()
+    growing(m.world, 'commit')
+    const { before: grow } = m.world
+    m.world.before = what => {
+      grow(what)
+      if (what === 'revert') m.world.next.set('orders-0', 101n)
+    }
+    await expect(m.world.execute()).rejects.toMatchObject({
+      code: 'STILL_WRITTEN',
+      exit: 7,
+      message: expect.stringContaining(
+        'the new cluster alone has what clients wrote there: orders-0: 100-100',
+      ),
+    })
+    expect(m.text()).toBe(before)
+  })
   test('while clients already write to the new cluster leaves a stranded range, which is named', async () => {
     using m = made()
     m.world.before = what => {
@@ -216,14 +233,43 @@ describe('a rollback', () => {
     expect(m.text()).toBe(after)
     expect(m.world.states.at(-1)).toBe('switched')
   })
-  test('that a client overtakes between the look and the files is undone: files name the new cluster again', async () => {
+  test('that a client overtakes before the files is undone: files name the new cluster', async () => {
     using m = made()
     await m.world.execute()
-    m.world.before = what => what === 'revert' && m.world.next.set('orders-1', 8n)
-    await expect(m.world.rollBack()).rejects.toMatchObject({ code: 'ROLLBACK_REFUSED', exit: 7 })
+    m.world.before = what => what === 'append back-still' && m.world.next.set('orders-1', 8n)
+    await expect(m.world.rollBack()).rejects.toMatchObject({
+      code: 'STILL_WRITTEN',
+      message: expect.stringContaining('orders-1: 7 -> 8 (+1)'),
+    })
     expect(m.text()).toBe(after)
     expect(m.world.mark).toBe('run')
     expect(m.world.states.at(-1)).toBe('switched')
+  })
+  test('keeps writers off the new cluster, though nobody has written there yet, until the files are back', async () => {
+    using m = made()
+    m.world.hooks = 'proving'
+    await m.world.execute()
+    const kept: [string, boolean][] = []
+    m.world.before = what => kept.push([what, m.world.fenced.new])
+    expect(await m.world.rollBack()).toMatchObject({ lost: [] })
+    for (const what of ['revert', 'hold', 'mark', 'hook unfence']) expect(kept).toContainEqual([what, true])
+  })
+  test('with a writer that nobody stopped, and that writes while the files are restored, names its record', async () => {
+    using m = made()
+    await m.world.execute()
+    m.world.before = what => what === 'revert' && m.world.next.set('orders-1', 8n)
+    expect(await m.world.rollBack()).toMatchObject({ lost: [expect.stringMatching(/^orders-1: 7-7 /)] })
+    expect(m.text()).toBe(before)
+    expect(await m.world.rollBack()).toMatchObject({ already: true, lost: [expect.any(String)] })
+  })
+  test('goes back without what clients wrote to the new cluster, by consent, and names it', async () => {
+    using m = made()
+    await m.world.execute()
+    m.world.next.set('orders-1', 9n)
+    expect(await m.world.rollBack({ lossy: true })).toMatchObject({
+      lost: ['orders-1: 7-8 (nothing was copied back)'],
+    })
+    expect(m.text()).toBe(before)
   })
   test('of a run that wrote no file is refused with exit 2', async () => {
     using m = made()
@@ -250,6 +296,11 @@ describe('a rollback', () => {
       const lived = await until(m.world, credit, () => m.world.rollBack())
       if (lived === 'lived' || m.world.states.at(-1) === 'rolled-back') return lived
       m.world.next.set('orders-1', 8n)
+      if (m.world.states.at(-1) === 'back-switching') {
+        expect(await m.world.rollBack()).toMatchObject({ lost: [expect.stringMatching(/^orders-1: 7-7 /)] })
+        expect(m.text()).toBe(before)
+        return lived
+      }
       await expect(m.world.rollBack()).rejects.toMatchObject({ code: 'ROLLBACK_REFUSED' })
       expect(m.text()).toBe(after)
       return lived

@@ -193,14 +193,14 @@ describe('after clients have written to the new cluster', () => {
       ...['back-fencing', 'back-still', 'back-offsets', 'back-switching', 'back-switching', 'rolled-back'],
     ])
   })
-  test('a rollback while somebody goes on writing there ends its fence and the run soaks on', async () => {
+  test('a rollback while somebody goes on writing there ends its fence, and the run is where it was', async () => {
     using m = await live()
     m.world.before = what =>
       what === 'nextEnds' && m.world.next.set('orders-1', (m.world.next.get('orders-1') ?? 0n) + 1n)
     await expect(m.world.rollBack()).rejects.toMatchObject({ code: 'STILL_WRITTEN' })
     expect(m.text()).toBe(after)
     expect(m.world).toMatchObject({ letGo: 'new', fenced: { new: false }, mark: 'run' })
-    expect(m.world.states.at(-1)).toBe('soaking')
+    expect(m.world.states.at(-1)).toBe('switched')
   })
   test('a rollback killed at any place and started again loses nothing and restores every byte', async () => {
     for (let credit = 0; ; credit++) {

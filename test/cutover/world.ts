@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { complete } from '../../src/cutover/complete.ts'
 import { hookDriver } from '../../src/cutover/driver-hook.ts'
 import { manualDriver } from '../../src/cutover/driver-manual.ts'
 import type { CutoverEvent } from '../../src/cutover/events.ts'
@@ -8,7 +9,6 @@ import type { Ends, HookName, HookPort, LaggingGroup, Ports, ReadersPort } from 
 import { bringReadersBack } from '../../src/cutover/readers.ts'
 import type { ReversePort } from '../../src/cutover/reverse-port.ts'
 import { type RolledBack, rollBack } from '../../src/cutover/rollback.ts'
-import { complete } from '../../src/cutover/soak.ts'
 import type { State } from '../../src/cutover/states.ts'
 import { planEdits, readDirectory, yamlDirectory } from '../../src/discovery/index.ts'
 import { KmigError, Offset } from '../../src/kit/index.ts'
@@ -165,6 +165,7 @@ export class World {
       drift: async () => this.drift,
       record: {
         keep: (name, value) => this.#act('keep', () => void this.kept.set(name, value)),
+        saw: async () => {},
         decide: (what, { sinceMs }) =>
           this.#act('decide', () => {
             if (!this.decisions.has(sinceMs)) this.decisions.set(sinceMs, what)
@@ -312,8 +313,10 @@ export class World {
       }),
     prepare: async () => {},
     problems: async () => [],
+    carry: async () => [],
+    strays: async () => [],
     start: () => this.#act('start back', () => {}),
-    lag: () => this.#act('lag', () => ({ records: 0n, stopped: [] })),
+    lag: () => this.#act('lag', () => ({ records: 0n, stopped: [], seen: new Map() })),
     drained: ends =>
       this.#act('drained', () => {
         for (const [where, end] of ends) if (end > (this.old.get(where) ?? 0n)) this.old.set(where, end)
@@ -366,10 +369,10 @@ export class World {
       if (ended.at !== 'backing-off') return ended
     }
   }
-  async rollBack(): Promise<RolledBack> {
+  async rollBack({ lossy = false } = {}): Promise<RolledBack> {
     const { signal } = new AbortController()
     const budget = this.#budget(45_000)
-    return await rollBack({ run: this.log, ports: this.ports, stillForMs: 1_000, budget, signal })
+    return await rollBack({ run: this.log, ports: this.ports, stillForMs: 1_000, lossy, budget, signal })
   }
   async abort(): Promise<void> {
     const { log, ports } = this

@@ -109,6 +109,12 @@ const pauseRows = ({ pause }: Certificate) => pause.map(({ topic, ms }) => [topi
 const fileRows = ({ files }: Certificate) =>
   files.map(({ path, before, after, edits, commit }) => [path, before, after, edits, commit])
 
+const strandedText = (stranded: Certificate['stranded']): string => {
+  if (stranded.length === 0) return 'nothing'
+  const carried = stranded.filter(each => each.carried).length
+  return `${plural(stranded.length, 'range')}, ${carried} carried to the new cluster, ${stranded.length - carried} listed as unexplained`
+}
+
 const glance = (certificate: Certificate): Html[] => {
   const { partitions, pause, rollbackClass, fence, duplicates, stranded, reverse, external } = certificate
   const sum = (of: (each: Certificate['partitions'][number]) => number) =>
@@ -135,10 +141,7 @@ const glance = (certificate: Certificate): Html[] => {
       'repeats by clients',
       `${duplicates.bound === undefined ? 'at most' : `at most ${duplicates.bound}`} ${duplicates.bound === undefined ? '' : 'batches: '}${duplicates.basis}`,
     ],
-    [
-      'stranded',
-      stranded.length === 0 ? 'nothing' : `${plural(stranded.length, 'range')}, listed as unexplained`,
-    ],
+    ['stranded', strandedText(stranded)],
     [
       'reverse copy',
       reverse

@@ -117,7 +117,9 @@ export const certificateShape = z.strictObject({
     .default([])
     .describe('fences that were let go before with nothing moved: how long writers were kept off, and why'),
   duplicates: z.strictObject({ bound: int64.optional().describe('batches'), basis: z.string() }),
-  stranded: z.array(z.strictObject({ ...place, ...range })),
+  stranded: z
+    .array(z.strictObject({ ...place, ...range, carried: z.strictObject(range).optional() }))
+    .describe('written to the old cluster after the cut; carried: where on the new one it was copied to'),
   drift: z.array(z.string()),
   consents: z.array(z.string()),
   hooks: z.array(

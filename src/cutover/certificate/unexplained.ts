@@ -12,10 +12,12 @@ export const unexplainedIn = (facts: Facts, { checked }: { checked: boolean }): 
   ...facts.groups.flatMap(({ id, refusedWhy }) =>
     refusedWhy ? [`group ${id} was not moved: ${refusedWhy}`] : [],
   ),
-  ...facts.stranded.map(
-    ({ topic, partition, from, to }) =>
-      `stranded ${topic}-${partition}: offsets ${from} to ${BigInt(to) - 1n} were written to the old cluster after the cut`,
-  ),
+  ...facts.stranded
+    .filter(({ carried }) => !carried)
+    .map(
+      ({ topic, partition, from, to }) =>
+        `stranded ${topic}-${partition}: offsets ${from} to ${BigInt(to) - 1n} were written to the old cluster after the cut`,
+    ),
   ...facts.hooks.flatMap(({ name, rc }) => (rc === 0 ? [] : [`hook ${name} ended with ${rc}`])),
   ...(facts.rollbackClass === 'REVERSE' && !facts.reverse
     ? ['the way back is said to be the reverse copy, but none is armed']

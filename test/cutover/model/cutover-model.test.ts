@@ -38,6 +38,14 @@ describe('the cutover’s own code over a made-up world, killed before each of i
       all.idle.some(({ d }) => d.last?.at === 'rolled-back' && d.old.length === 3 && d.armed === null),
     ).toBe(true)
   })
+  test('a rollback without a copy back, killed anywhere, loses no record that clients write to the new cluster at any moment', async () => {
+    const left = { crashes: 1, executes: 2, rollbacks: 1, writes: 1 }
+    const all = await exploreCutover(begun(left, { wayBack: false }), { broken: brokenIn })
+    expect(told(all)).toBeUndefined()
+    expect(endings(all)).toEqual(
+      expect.arrayContaining(['rollback: rolled-back', 'rollback: ROLLBACK_REFUSED']),
+    )
+  })
   test('a watchdog that lets the writers go, and a runner that lives, never both win', async () => {
     const all = await explored({ executes: 2, watchdogs: 1, writes: 1 })
     expect(told(all)).toBeUndefined()

@@ -14,7 +14,7 @@ export type Explored = { idle: Idle[]; runs: number; broken: (Idle & { why: stri
 /** Commands that the operator may give, as kmig lets them. */
 const commandsOf = ({ last, left }: Durable): Command[] => {
   const at = last?.at ?? 'none'
-  const back = at === 'rolling-back' || at.startsWith('back-')
+  const back = at.startsWith('back-')
   const switched = ['switching', 'files-written', 'opening', 'switched', 'target-live', 'soaking'].includes(
     at,
   )

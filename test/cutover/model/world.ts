@@ -40,6 +40,8 @@ export type Durable = {
   /** Somebody but kmig and its clients has done something. */
   disturbed: boolean
   records: number
+  /** Whether there is a copy back. */
+  wayBack: boolean
   left: Left
 }
 /** What may still happen. */
@@ -57,7 +59,7 @@ export type Left = {
   reads: number
 }
 
-export const begun = (left: Partial<Left>, { readersFirst = false } = {}): Durable => ({
+export const begun = (left: Partial<Left>, { readersFirst = false, wayBack = true } = {}): Durable => ({
   ...{ reader: readersFirst ? 'old' : 'none', read: [], readersFirst, moved: null },
   ...{ old: [0, 1], next: [], files: ['old', 'old'], staged: false, clients: ['old', 'old'], mark: null },
   ...{
@@ -70,7 +72,7 @@ export const begun = (left: Partial<Left>, { readersFirst = false } = {}): Durab
     looked: false,
     late: [],
   },
-  ...{ disturbed: false, records: 2 },
+  ...{ disturbed: false, records: 2, wayBack },
   left: {
     ...{
       crashes: 0,
@@ -304,6 +306,7 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
     drift: async () => [],
     record: {
       keep: async () => {},
+      saw: async () => {},
       decide: (what, { sinceMs }) =>
         act('decide', () => {
           if (sabotage.noDecision) return true
@@ -335,45 +338,54 @@ export const portsOf = (d: Durable, { point, saw }: Hooked, sabotage: Sabotage):
         return { changed: paths, already: [] }
       },
     },
-    reverse: {
-      prepare: async () => {},
-      problems: async () => [],
-      arm: cut =>
-        act('arm', () => {
-          const at = cut.get(WHERE)
-          const [old, next] = [Number(at?.old), Number(at?.next)]
-          if (d.armed?.old !== old || d.armed.next !== next) d.armed = { old, next, copied: 0 }
-          return { producerId: '1', stranded: [], stateTopic: '__kmig.back' }
-        }),
-      start: async () => {},
-      lag: () =>
-        act('lag', () => {
-          const armed = d.armed
-          const strange = armed && d.old.length !== armed.old + armed.copied
-          return { records: 0n, partitions: 1, stopped: strange ? ['somebody wrote to the old cluster'] : [] }
-        }),
-      drained: ends =>
-        act('drained', () => {
-          if (!d.armed) throw new Error('not armed')
-          if (d.old.length !== d.armed.old + d.armed.copied)
-            throw foreign('somebody wrote to the old cluster')
-          const end = Number(ends.get(WHERE))
-          const more = d.next.slice(d.armed.next + d.armed.copied, end)
-          d.old.push(...more)
-          d.armed.copied += more.length
-          return []
-        }),
-      syncGroups: () =>
-        act('syncGroups back', () => {
-          if (d.moved) d.groups.old = d.groups.next
-          return moved(d.groups.old)
-        }),
-      stop: async () => {},
-      handBack: () =>
-        act('handBack', () => {
-          d.armed = null
-        }),
-    },
+    reverse: d.wayBack
+      ? {
+          prepare: async () => {},
+          problems: async () => [],
+          carry: async () => [],
+          strays: async () => [],
+          arm: cut =>
+            act('arm', () => {
+              const at = cut.get(WHERE)
+              const [old, next] = [Number(at?.old), Number(at?.next)]
+              if (d.armed?.old !== old || d.armed.next !== next) d.armed = { old, next, copied: 0 }
+              return { producerId: '1', stranded: [], stateTopic: '__kmig.back' }
+            }),
+          start: async () => {},
+          lag: () =>
+            act('lag', () => {
+              const armed = d.armed
+              const strange = armed && d.old.length !== armed.old + armed.copied
+              return {
+                records: 0n,
+                seen: new Map(),
+                partitions: 1,
+                stopped: strange ? ['somebody wrote to the old cluster'] : [],
+              }
+            }),
+          drained: ends =>
+            act('drained', () => {
+              if (!d.armed) throw new Error('not armed')
+              if (d.old.length !== d.armed.old + d.armed.copied)
+                throw foreign('somebody wrote to the old cluster')
+              const end = Number(ends.get(WHERE))
+              const more = d.next.slice(d.armed.next + d.armed.copied, end)
+              d.old.push(...more)
+              d.armed.copied += more.length
+              return []
+            }),
+          syncGroups: () =>
+            act('syncGroups back', () => {
+              if (d.moved) d.groups.old = d.groups.next
+              return moved(d.groups.old)
+            }),
+          stop: async () => {},
+          handBack: () =>
+            act('handBack', () => {
+              d.armed = null
+            }),
+        }
+      : undefined,
     clock,
   }
 }
