@@ -61,6 +61,10 @@ const wayBackFlags = {
     default: true,
     allowNo: true,
   }),
+  'sync-acls': Flags.boolean({
+    summary: 'copy ACLs too; those that let clients write are held back until the files are written',
+    allowNo: true,
+  }),
   contents: Flags.boolean({
     summary: 'compare the contents of both clusters, before the fence and inside it',
   }),

@@ -21,7 +21,7 @@ export const again = async (
 ): Promise<In<'backing-off'> | undefined> => {
   if (!isKmigError(e, ...WORTH) || signal.aborted || from.at === 'switching' || from.at === 'files-written')
     return undefined
-  const undo = undoOf(from)
+  const { rights, ...undo } = undoOf(from)
   const { fence } = undo
   const before = triedIn(from)
   if (!fence || before.length + 1 >= fenceAttempts) return undefined
@@ -40,6 +40,7 @@ export const again = async (
     readers: readersIn(from),
     tried: [...before, attempt],
     untilMs: releasedMs + waitMs,
+    ...(rights && { rights }),
   }
 }
 

@@ -1,7 +1,7 @@
 import { bug, type During, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
-import { type RunLog, release } from './execute.ts'
+import { type RunLog, releaseBack } from './execute.ts'
 import { groupsLeft } from './guards.ts'
 import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
@@ -161,16 +161,19 @@ const finish = async (
   const undo = undoOf({ at: 'soaking', ...was })
   // one program holds the writers of both sides: letting them go once is enough, and it must be to the old side
   const once = now.fence.plan.driver === 'hook' && undo.fence?.plan.driver === 'hook'
-  if (!once) await ports.fences.of(now.fence.plan).release(now.fence.plan)
-  await release(undo, ports)
-  if (copies(was, ports)) await eachReader(now, options, 'start-readers', 'old')
-  else if (was.readers) {
+  const handBack = async (): Promise<void> => {
+    if (copies(was, ports)) return await eachReader(now, options, 'start-readers', 'old')
+    if (!was.readers) return
     // nothing was copied back, so their offsets go back by themselves
     const left = async (readers: typeof was.readers) =>
       await run.append({ ...now, handedBack: true, was: { ...was, readers } }, ports.clock.wall())
     await bringReadersBack({ ports, signal, on, state: now.at, readers: was.readers, left })
   }
-  await ports.hooks.run('rollback', { state: now.at, side: 'old' })
+  await releaseBack(undo, ports, {
+    state: now.at,
+    fence: once ? undefined : now.fence.plan,
+    meanwhile: handBack,
+  })
   // by a writer that no fence keeps off
   const late = grown(endsOf(now.ends), leosOf(await ports.ends.next())).filter(({ from, to }) => to > from)
   const lost = [...(now.lost ?? []), ...late.map(range => lostText(range, 'written while kmig went back'))]

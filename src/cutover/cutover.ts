@@ -5,7 +5,8 @@ import { type During, formatHostPort, KmigError, LockFile, onAbort } from '../ki
 import { Mirror } from '../mirror/index.ts'
 import { makeDocument, refuseExpired, writeDocument } from './document.ts'
 import type { FenceProblem } from './fence-port.ts'
-import { driverFor } from './fences.ts'
+import { rightsPort } from './fences/rights.ts'
+import { type DriverOptions, driverFor } from './fences.ts'
 import { findHooks } from './hooks.ts'
 import { whatStays } from './left-behind.ts'
 import { lockOf } from './locks.ts'
@@ -107,7 +108,12 @@ export class Cutover implements AsyncDisposable {
       strategy: this.strategy,
       hooks: findHooks(hooks),
       readersFirst: readers.found,
-      fence: [...(await this.#fenceProblems()), ...(await this.#wayBackProblems()), ...readers.problems],
+      fence: [
+        ...(await this.#fenceProblems()),
+        ...(await this.#wayBackProblems()),
+        ...(await this.#rightsProblems()),
+        ...readers.problems,
+      ],
     })
   }
 
@@ -128,7 +134,44 @@ export class Cutover implements AsyncDisposable {
     const how = { side: 'old' as const, cluster, hooks: has, topics, accepted, ...this.#during }
     const { driver, seal } = this.strategy
     const fence = await driverFor(driver, how).probe()
-    return seal ? [...fence, ...(await driverFor(seal, { ...how, as: 'seal' }).probe())] : fence
+    return [
+      ...fence,
+      ...(seal ? await driverFor(seal, { ...how, as: 'seal' }).probe() : []),
+      ...(driver === 'min-isr' ? await this.#minIsrProblems(how) : []),
+    ]
+  }
+
+  /** What it does not do after the switch, and on the way back. */
+  async #minIsrProblems(how: DriverOptions): Promise<FenceProblem[]> {
+    const next = driverFor('min-isr', { ...how, side: 'new', cluster: this.mirror.target })
+    const newer = (await next.probe()).find(({ severity }) => severity === 'error')
+    return [
+      ...(this.strategy.seal
+        ? []
+        : [
+            {
+              severity: 'warning' as const,
+              what: 'min-isr is released once reload-clients has ended, as the copy back could not pass: a writer that still runs then writes to the old cluster, and is named (STRANDED)',
+              fix: 'a hook reload-clients that ends every writer, or --seal acl-deny',
+            },
+          ]),
+      ...(newer
+        ? [
+            {
+              severity: 'warning' as const,
+              what: `way back: ${newer.what}`,
+              fix: 'you stop the writers then',
+            },
+          ]
+        : []),
+    ]
+  }
+
+  async #rightsProblems(): Promise<FenceProblem[]> {
+    if (!this.strategy.acls) return []
+    const { source: old, target: next, plan } = this.mirror
+    const topics = () => plan.topics.map(({ topic }) => topic)
+    return await rightsPort({ old, next, topics, signal: this.life }).problems()
   }
 
   async #wayBackProblems(): Promise<FenceProblem[]> {

@@ -2,6 +2,7 @@ import { type During, EXIT, isKmigError, KmigError, messageOf } from '../kit/ind
 import { again, triedIn } from './again.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
+import type { FencePlan } from './fence-port.ts'
 import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
 import { restartReaders, stayText } from './readers.ts'
@@ -116,12 +117,14 @@ const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => 
   if (last?.at === 'switching' && plan.files.length === 0) return { ...last, at: 'files-written' }
   if (last?.at === 'backing-off') return last
   const tried = last && !isEnd(last) ? triedIn(last) : []
+  const { rights } = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last) : {}
   const fence = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last).fence : undefined
   const readers = last && !isEnd(last) && last.at !== 'aborting' ? readersIn(last) : undefined
   const begun = {
     ...{ at: 'planned' as const, plan },
     ...(tried.length > 0 && { tried }),
     ...(readers && { readers }),
+    ...(rights && { rights }),
   }
   if (!fence || (await ports.record.decided(fence)) !== 'release')
     return { ...begun, ...(fence && { fence }) }
@@ -181,7 +184,8 @@ export const putBack = async (
     ...(readers && readers.moved.length > 0 && { readers: { moved: readers.moved } }),
   }
   const touched = TOUCHED.has(from.at)
-  if (touched || undo.fence || undo.reader !== undefined) await record({ at: 'aborting', ...why, undo })
+  const changed = touched || undo.fence || undo.rights || undo.reader !== undefined
+  if (changed) await record({ at: 'aborting', ...why, undo })
   if (touched) {
     await ports.discovery.revert()
     await ports.mirror.hold()
@@ -200,6 +204,28 @@ const TOUCHED: ReadonlySet<StateName> = new Set(['switching', 'files-written', '
 export const release = async (undo: Undo | undefined, ports: Ports): Promise<void> => {
   for (const plan of engagedBy(undo)) await ports.fences.of(plan).release(plan)
   if (undo?.reader !== undefined) await restartReaders(undo.reader, ports)
+}
+
+/**
+ * The same after a switch. Who still runs on the new cluster must not write there: the right to goes before anything else,
+ * and the fence stays until clients were told to leave. The rest of the rights goes last, as readers need them until then.
+ */
+export const releaseBack = async (
+  { rights, ...undo }: Undo,
+  ports: Ports,
+  {
+    state,
+    fence,
+    meanwhile,
+  }: { state: StateName; fence?: FencePlan | undefined; meanwhile?: (() => Promise<void>) | undefined },
+): Promise<void> => {
+  const writing = rights && ports.rights?.writing(rights)
+  await release({ rights: writing, armed: false }, ports)
+  await release(undo, ports)
+  await meanwhile?.()
+  await ports.hooks.run('rollback', { state, side: 'old' })
+  if (fence) await ports.fences.of(fence).release(fence)
+  await release({ rights, armed: false }, ports)
 }
 
 const goOn = (e: unknown): unknown =>

@@ -6,13 +6,15 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** How writers are kept off a cluster. `manual`: the operator stops them, and only the proof tells. */
 export const DRIVERS = ['manual', 'hook', 'acl-deny', 'min-isr'] as const
 export type DriverName = (typeof DRIVERS)[number]
+/** What a run engages by itself besides: the ACLs that it copies. */
+export type EngagedName = DriverName | 'rights'
 
 /**
  * What a driver is about to do, with what it needs to take it back. Journaled before `engage`, so that any later process
  * (the same command after a crash, the watchdog, a rollback) can release with nothing else.
  */
 export type FencePlan = {
-  driver: DriverName
+  driver: EngagedName
   /** Which cluster is fenced: the old one, or on the way back the new one. */
   side: 'old' | 'new'
   topics: readonly string[]
@@ -38,7 +40,7 @@ export type FenceProblem = { severity: 'error' | 'warning'; what: string; fix: s
 
 /** One way to keep writers off; made for one cluster and its topics. */
 export type FenceDriver = {
-  readonly name: DriverName
+  readonly name: EngagedName
   /** Whether `release` lets writers go on by itself. False for `manual`: then no budget is kept and nothing is released. */
   readonly releases: boolean
   /** Whether it may stand after the switch as the seal of the old cluster. */
@@ -67,7 +69,7 @@ export type Answered<T> = ({ asked: true } & T) | { asked: false; why: string }
 
 /** A fence that was proved. Source: CUTOVER.md 5. */
 export type FenceProof = StillProof & {
-  driver: DriverName
+  driver: EngagedName
   /** What the driver saw. */
   evidence: readonly string[]
   writersLeft?: number | undefined
@@ -81,7 +83,7 @@ export type FenceProof = StillProof & {
 
 export type ProveOptions = {
   windowMs: number
-  driver: DriverName
+  driver: EngagedName
   engaged: Engaged
   /** What was known before the first look, so that growth in between counts. */
   since?: ReadonlyMap<string, bigint> | undefined

@@ -7,6 +7,7 @@ type Given = {
   hooks?: string | undefined
   'way-back': boolean
   contents: boolean
+  'sync-acls': boolean
   postpone: boolean
   'accept-producer-errors': boolean
   'max-fence': number
@@ -30,6 +31,7 @@ export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
   hooks: flags.hooks,
   wayBack: flags['way-back'],
   check: flags.contents,
+  acls: flags['sync-acls'],
   hookTimeoutMs: flags['hook-timeout'],
   postpone: flags.postpone,
   postponeFile: flags['postpone-file'],

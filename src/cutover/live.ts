@@ -2,7 +2,9 @@ import { join } from 'node:path'
 import { yamlDirectory } from '../discovery/index.ts'
 import { sleep, writeFileAtomic } from '../kit/index.ts'
 import { decidedOn, decideOn } from './decision.ts'
-import type { DriverName, FenceDriver } from './fence-port.ts'
+import { orManual } from './driver-manual.ts'
+import type { DriverName, EngagedName, FenceDriver } from './fence-port.ts'
+import { rightsPort } from './fences/rights.ts'
 import { driverFor } from './fences.ts'
 import { logEnds } from './log-ends.ts'
 import { type MirrorPortOptions, mirrorPort } from './mirror-port.ts'
@@ -17,6 +19,8 @@ export type LiveOptions = MirrorPortOptions & {
   gate: GatePort
   driver: DriverName
   seal?: DriverName | undefined
+  /** Whether ACLs are copied, those that let clients write at the switch. */
+  rights?: boolean | undefined
   /** Risks that the operator accepts, by id. */
   accepted: readonly string[]
   drift: Ports['drift']
@@ -36,7 +40,7 @@ export const livePorts = (options: LiveOptions): Ports => {
   }
   const clock = liveClock(signal)
   const topics = () => [...new Set(wheres().map(({ topic }) => topic))]
-  const driver = (name: DriverName, side: 'old' | 'new', as?: 'fence' | 'seal'): FenceDriver => {
+  const driver = (name: EngagedName, side: 'old' | 'new', as?: 'fence' | 'seal'): FenceDriver => {
     const cluster = side === 'old' ? mirror.source : mirror.target
     return driverFor(name, { side, cluster, hooks, topics: topics(), accepted, as, signal: life })
   }
@@ -54,11 +58,14 @@ export const livePorts = (options: LiveOptions): Ports => {
     },
     fences: {
       old: driver(options.driver, 'old'),
-      next: driver(options.driver, 'new'),
+      next: orManual(driver(options.driver, 'new'), driver('manual', 'new')),
       seal: options.seal && driver(options.seal, 'old', 'seal'),
       // one that was engaged may be taken back, whatever it was for
       of: plan => driver(plan.driver, plan.side, plan.driver === options.driver ? 'fence' : 'seal'),
     },
+    rights: options.rights
+      ? rightsPort({ old: mirror.source, next: mirror.target, topics, signal: life })
+      : undefined,
     proof: {
       old: proofOf({ cluster: mirror.source, wheres, clock, groups: options.groups, signal: life }),
       next: proofOf({ cluster: mirror.target, wheres, clock, groups: options.groups, signal: life }),

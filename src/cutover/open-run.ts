@@ -116,6 +116,7 @@ export const openHeld = async (
     driver: document?.strategy.driver ?? 'manual',
     seal: document?.strategy.seal ?? undefined,
     accepted: document?.accepted ?? [],
+    rights: document?.strategy.acls,
     gate: { closed: async () => undefined },
     drift: async () => [],
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),

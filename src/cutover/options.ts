@@ -57,6 +57,8 @@ export type CutoverOptions = During<CutoverEvent> & {
   check?: boolean | undefined
   /** Copies back what clients write after the switch, so that a rollback loses nothing; default true. */
   wayBack?: boolean | undefined
+  /** Copies ACLs to the new cluster, those that let clients write once the files are written; default false. */
+  acls?: boolean | undefined
   /** Waits before the fence until `go`. */
   postpone?: boolean | undefined
   /** Waits before the fence while this file exists. */
@@ -103,6 +105,7 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
     ...(options.readersFirst?.length && { readersFirst: options.readersFirst }),
     git: options.git ?? false,
     check: options.check ?? false,
+    acls: options.acls ?? false,
     wayBack: options.wayBack ?? true,
     seal: options.seal ?? null,
   }

@@ -73,6 +73,8 @@ export type PlanDocument = {
     readersFirst?: readonly string[] | undefined
     git: boolean
     check: boolean
+    /** Whether ACLs are copied, those that let clients write at the switch. */
+    acls: boolean
     /** Whether a copy back is armed at the cut. */
     wayBack: boolean
     /** How the old cluster is kept sealed after the switch, where the fence itself can't stay. */

@@ -25,7 +25,7 @@ export const actionsOf = ({
   const changing = files.entries.filter(entry => entry.is === 'change').map(({ cluster }) => cluster)
   const old = `'${mirror.source.name}'`
   const has = (name: string) => hooks.some(hook => hook.name === name)
-  const { driver, windowMs, maxFenceMs } = strategy
+  const { driver, windowMs, maxFenceMs, acls } = strategy
   const window =
     windowMs === null
       ? `10 s, or ${LEAST_WINDOW_MS / 1_000} s behind a fence that proves itself`
@@ -46,6 +46,14 @@ export const actionsOf = ({
           `move readers of ${readersFirst.join(', ')} first: ${has('stop-readers') ? 'hook stop-readers stops' : 'you stop'} each group, its offsets are set on the new cluster, ${has('start-readers') ? 'hook start-readers starts' : 'you start'} it there; writers still write to ${old}`,
           'each has no member on either cluster, and its offsets are read again on both',
           'kmig cutover abort --readers-back',
+        )
+      : []),
+    ...(acls
+      ? action(
+          'rights',
+          'make the ACLs that the new cluster lacks, but for those that let clients write to these topics',
+          'every broker lists them',
+          'exactly those that were made are deleted',
         )
       : []),
     ...(driver === 'manual'
@@ -80,6 +88,14 @@ export const actionsOf = ({
       'sha256 of each, read again',
       'every byte as it was; later edits of others stay',
     ),
+    ...(acls
+      ? action(
+          'write-hold',
+          'make the ACLs that let clients write',
+          'every broker lists them',
+          'exactly those that were made are deleted',
+        )
+      : []),
     ...(has('reload-clients')
       ? action('reload', 'hook reload-clients', 'its exit code', 'hook rollback')
       : []),

@@ -3,6 +3,7 @@ import type { MovedReaders, ReadersMoved, ReadersSight } from '../mirror/index.t
 import type { GroupReport } from '../offsets/index.ts'
 import type { CheckPort } from './check-port.ts'
 import type { FenceDriver, FencePlan, ProofPort } from './fence-port.ts'
+import type { RightsPort } from './fences/rights.ts'
 import type { ReversePort } from './reverse-port.ts'
 
 /**
@@ -141,6 +142,8 @@ export type Ports = {
     /** Whoever can take back what a process that has died may have engaged. */
     of(plan: FencePlan): FenceDriver
   }
+  /** Copies the ACLs to the new cluster; undefined where the operator sees to that. */
+  rights?: RightsPort | undefined
   proof: { old: ProofPort; next: ProofPort }
   readers?: ReadersPort | undefined
   check?: CheckPort | undefined

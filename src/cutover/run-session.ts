@@ -206,7 +206,7 @@ const sessionPorts = ({
 }): (() => Ports) => {
   const { options, life } = cutover
   const { groups, discovery, on, hooks, hookTimeoutMs, env = {}, watchdog } = options
-  const { driver, seal, wayBack, check } = document.strategy
+  const { driver, seal, wayBack, check, acls: rights } = document.strategy
   const { from, to, stateDir } = options
   const wheres = (): Where[] =>
     cutover.mirror.plan.topics.flatMap(({ topic, partitions }) =>
@@ -215,7 +215,7 @@ const sessionPorts = ({
   const { id } = run.header
   const { name } = cutover.mirror
   const ports: Omit<LiveOptions, 'mirror' | 'readers'> = {
-    ...{ groups, discovery, signal, wheres, driver, life, gate },
+    ...{ groups, discovery, signal, wheres, driver, life, gate, rights },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
     reverse: wayBack

@@ -26,15 +26,16 @@ export type Attempt = {
   code: string
   why: string
 }
-type Tried = { tried?: readonly Attempt[] | undefined }
+/** `rights`: ACLs that this run makes on the new cluster, or means to. */
+type Kept = { tried?: readonly Attempt[] | undefined; rights?: FencePlan | undefined }
 
 /** Groups whose readers moved before the fence. `moving`: one that hooks have stopped, or are starting. */
 export type ReadersState = { moved: readonly MovedReaders[]; moving?: string | undefined }
 
 type OfRun = { plan: FilesPlan; readers?: ReadersState | undefined }
 /** Before the cut. `fence`: one that a process engaged that has died since. */
-export type Begun = OfRun & Tried & { fence?: FenceState | undefined }
-export type Fenced = OfRun & Tried & { fence: FenceState; engaged: Engaged }
+export type Begun = OfRun & Kept & { fence?: FenceState | undefined }
+export type Fenced = OfRun & Kept & { fence: FenceState; engaged: Engaged }
 export type WithCut = Fenced & { cut: Cut; proof: FenceProof }
 /** `next`: where the new cluster's logs end with the cut, and with nothing beyond it: image(V). */
 export type Drained = WithCut & { next: Cut }
@@ -60,9 +61,9 @@ export type State =
   | ({ at: 'reads-moving'; readers: ReadersState } & Begun)
   | ({ at: 'reads-moved'; readers: ReadersState } & Begun)
   /** The intent to engage the fence. */
-  | ({ at: 'fencing'; fence: FenceState } & OfRun & Tried)
+  | ({ at: 'fencing'; fence: FenceState } & OfRun & Kept)
   /** The fence was let go, and is engaged once more after `untilMs`. */
-  | ({ at: 'backing-off'; tried: readonly Attempt[]; untilMs: number } & OfRun)
+  | ({ at: 'backing-off'; tried: readonly Attempt[]; untilMs: number } & OfRun & Kept)
   | ({ at: 'fenced' } & Fenced)
   | ({ at: 'still' } & WithCut)
   | ({ at: 'drained' } & Drained)
@@ -117,6 +118,7 @@ export type BackAlone = Back & {
 export type Undo = {
   fence?: FenceState | undefined
   seal?: FencePlan | undefined
+  rights?: FencePlan | undefined
   armed: boolean
   reader?: string | undefined
 }
@@ -180,13 +182,14 @@ export const readersIn = (state: State | undefined): ReadersState | undefined =>
 export const undoOf = (state: State): Undo => ({
   fence: 'fence' in state ? state.fence : undefined,
   seal: 'seal' in state ? state.seal : undefined,
+  rights: 'rights' in state ? state.rights : undefined,
   armed: 'reverse' in state && state.reverse !== undefined,
   reader: readersIn(state)?.moving,
 })
 
-/** What is to be released, in this order: the seal first, then the fence. */
+/** What is to be released, in this order: the seal first, then the fence, for whom nobody waits last. */
 export const engagedBy = (undo: Undo | undefined): FencePlan[] =>
-  [undo?.seal, undo?.fence?.plan].filter(plan => plan !== undefined)
+  [undo?.seal, undo?.fence?.plan, undo?.rights].filter(plan => plan !== undefined)
 
 export const cutOf = (ends: ReadonlyMap<string, bigint>): Cut =>
   Object.fromEntries([...ends].map(([where, end]) => [where, String(end)]))

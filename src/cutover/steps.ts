@@ -8,8 +8,9 @@ import {
   refuseForeign,
   refuseGrowth,
 } from './guards.ts'
+import type { Ports } from './ports.ts'
 import { moveNext, readersOf, refuseReadTwice } from './readers.ts'
-import { type Begun, cutOf, endsOf, groupsMoved, type Proved, type State } from './states.ts'
+import { type Begun, cutOf, endsOf, groupsMoved, type In, type Proved, type State } from './states.ts'
 import { proofWindow } from './still.ts'
 import { lastLook, openNew, seal, switchFiles } from './switch.ts'
 
@@ -20,8 +21,9 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
     case 'planned':
       await refuseDrift(ports, now)
       await ports.mirror.start()
-      return { ...now, at: 'mirroring' }
+      return { ...now, at: 'mirroring', ...(await rightsOf(now, ports)) }
     case 'mirroring':
+      if (now.rights) await ports.fences.of(now.rights).engage(now.rights)
       await ports.mirror.caughtUp()
       return { ...now, at: 'caught-up' }
     case 'caught-up':
@@ -51,7 +53,10 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
         options.signal.throwIfAborted()
         await ports.clock.sleep(Math.min(GATE_MS, now.untilMs - ports.clock.wall()))
       }
-      return { at: 'mirroring', plan: now.plan, tried: now.tried, readers: now.readers }
+      return {
+        ...{ at: 'mirroring', plan: now.plan, tried: now.tried, readers: now.readers },
+        ...(await rightsOf(now, ports)),
+      }
     case 'fencing':
       await ports.watch?.(now.fence)
       return { ...now, at: 'fenced', engaged: await ports.fences.of(now.fence.plan).engage(now.fence.plan) }
@@ -112,6 +117,12 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
 const beforeFence = async (now: Begun, options: ExecuteOptions): Promise<State> => {
   const readers = await readersOf(now, options.ports)
   return readers ? { ...now, at: 'reads-moving', readers } : await armed(now, options)
+}
+
+/** What the new cluster lacks of ACLs, beside what this run has made already. */
+const rightsOf = async (now: Begun | In<'backing-off'>, { rights }: Pick<Ports, 'rights'>) => {
+  const fence = 'fence' in now ? now.fence?.plan : undefined
+  return rights ? { rights: await rights.plan({ before: now.rights, fence }) } : {}
 }
 
 const GATE_MS = 500

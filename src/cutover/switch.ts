@@ -32,17 +32,26 @@ export const switchFiles = async (now: Committed, { ports, run }: ExecuteOptions
  */
 export const lastLook = async (now: Committed, ports: Ports): Promise<State> => {
   const late = grown(endsOf(now.cut), leosOf(await ports.ends.old()))
-  if (late.length === 0) return { ...now, at: 'opening', stranded: [] }
+  const open = { ...now, at: 'opening' as const, ...(await liftedOf(now, ports)) }
+  if (late.length === 0) return { ...open, stranded: [] }
   const moved = grown(endsOf(now.next), leosOf(await ports.ends.next()))
   const text = late.map(({ where, from, to }) => `${where}: ${from}-${to - 1n}`)
-  if (moved.length > 0) return { ...now, at: 'opening', stranded: text }
+  if (moved.length > 0) return { ...open, stranded: text }
   throw stillWritten(`somebody wrote to the old cluster while the files were written: ${grownText(late)}`)
 }
 
+/** The write hold ends, which is journaled before it does. */
+const liftedOf = async ({ rights }: Committed, ports: Ports) =>
+  rights && ports.rights ? { rights: await ports.rights.lifted(rights) } : {}
+
 /** Clients may come now, and are told to. */
 export const openNew = async (now: Switched, ports: Ports): Promise<State> => {
+  if (now.rights) await ports.fences.of(now.rights).engage(now.rights)
   await ports.mirror.open()
   await ports.hooks.run('reload-clients', { state: 'opening', side: 'new' })
+  const fence = ports.fences.of(now.fence.plan)
+  // what can't stay as a seal would keep the copy back off too; writers that were not moved by now are found by the watch
+  if (fence.releases && !fence.seals) await fence.release(now.fence.plan)
   await ports.hooks.run('post-switch', { state: 'opening', side: 'new' })
   return { ...now, at: 'switched' }
 }

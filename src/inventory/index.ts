@@ -1,4 +1,4 @@
-export { type AclPlan, aclText, allowsWriting, planAcls } from './acls.ts'
+export { type AclPlan, aclKey, aclText, allowsWriting, planAcls } from './acls.ts'
 export {
   type Applied,
   applyBelongings,

@@ -28,10 +28,13 @@ export type WriterOptions = {
   rate?: number
   /** Length of a value; default 200. */
   bytes?: number
+  /** Of a batch, after which it counts as unknown; default for ever, as an idempotent producer does. */
+  retries?: number
   /** Default none. */
   codec?: (typeof CODECS)[number]
 }
 
+const FOREVER = { retries: Number.MAX_SAFE_INTEGER }
 /** A rate that was not kept for longer than this is not made up for. */
 const BEHIND_MS = 1_000
 
@@ -53,7 +56,7 @@ export class Writer implements AsyncDisposable {
   /** Batches in a row that failed. */
   failures = 0
   private constructor(options: WriterOptions, ledger: Ledger) {
-    this.#options = { perBatch: 5, everyMs: 50, rate: 0, bytes: 200, codec: 'none', ...options }
+    this.#options = { perBatch: 5, everyMs: 50, rate: 0, bytes: 200, codec: 'none', ...FOREVER, ...options }
     this.#ledger = ledger
   }
 
@@ -90,6 +93,7 @@ export class Writer implements AsyncDisposable {
       idempotent: true,
       maxInFlightRequests: 1,
       allowAutoTopicCreation: false,
+      retry: { retries: this.#options.retries },
     })
     await producer.connect()
     const stop = new AbortController()

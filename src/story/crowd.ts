@@ -6,7 +6,7 @@ type Codec = 'none' | 'gzip' | 'zstd'
 
 /** Who takes part in a story, and where each finds its cluster. */
 export type Cast = {
-  writers: readonly { places: readonly Place[]; codec: Codec; locate: Locate }[]
+  writers: readonly { places: readonly Place[]; codec: Codec; locate: Locate; retries?: number }[]
   readers: readonly { group: string; topics: readonly string[]; locate: Locate }[]
 }
 

@@ -4,7 +4,8 @@ import { hookDriver } from '../../src/cutover/driver-hook.ts'
 import { manualDriver } from '../../src/cutover/driver-manual.ts'
 import type { CutoverEvent } from '../../src/cutover/events.ts'
 import { execute, putBack, type RunLog, settle } from '../../src/cutover/execute.ts'
-import type { FenceDriver } from '../../src/cutover/fence-port.ts'
+import type { FenceDriver, FencePlan } from '../../src/cutover/fence-port.ts'
+import type { RightsPort } from '../../src/cutover/fences/rights.ts'
 import type { Ends, HookName, HookPort, LaggingGroup, Ports, ReadersPort } from '../../src/cutover/ports.ts'
 import { bringReadersBack } from '../../src/cutover/readers.ts'
 import type { ReversePort } from '../../src/cutover/reverse-port.ts'
@@ -15,6 +16,12 @@ import { KmigError, Offset } from '../../src/kit/index.ts'
 import type { MovedReaders, ReadersMoved } from '../../src/mirror/index.ts'
 import { NEW, OLD } from '../discovery/cases.ts'
 import { proofByEnds } from './proof-by-ends.ts'
+
+const rightsPlan = (make: string[]): FencePlan => ({
+  ...{ driver: 'rights', side: 'new', topics: [], actions: [], prior: { make } },
+})
+const madeBy = (plan: FencePlan | undefined): string[] =>
+  plan ? (plan.prior as { make: string[] }).make : []
 
 /** Thrown by everything once the process of the story is dead. */
 export class Dead extends Error {}
@@ -44,6 +51,8 @@ export class World {
   letGo: 'old' | 'new' | undefined
   hooks: 'none' | 'proving' | 'silent' = 'none'
   fenceAttempts = 1
+  /** ACLs of the new cluster, where they are copied: the old one has 'read' and 'write'. */
+  acls: Set<string> | undefined
   hookFails: HookName | undefined
   gate: string | undefined
   drift: string[] = []
@@ -176,8 +185,9 @@ export class World {
       fences: {
         old: this.#driver('old'),
         next: this.#driver('new'),
-        of: ({ side }) => this.#driver(side),
+        of: ({ driver, side }) => (driver === 'rights' ? this.#rightsDriver : this.#driver(side)),
       },
+      rights: this.acls && this.#rights,
       proof: {
         old: proofByEnds({
           look: () => this.#act('oldEnds', () => this.#ends(this.old)),
@@ -303,6 +313,31 @@ export class World {
     if (side === 'old' && mine) mine.live = name === 'start-readers'
     else if (name === 'start-readers') this.nextLive.add(group)
     else this.nextLive.delete(group)
+  }
+
+  readonly #rights: RightsPort = {
+    problems: async () => [],
+    plan: async ({ before }) => {
+      const make = this.acls?.has('read') ? [] : ['read']
+      return rightsPlan([...new Set([...madeBy(before), ...make])])
+    },
+    writing: plan => rightsPlan(madeBy(plan).filter(each => each === 'write')),
+    lifted: async plan => {
+      const make = this.acls?.has('write') ? [] : ['write']
+      return rightsPlan([...new Set([...madeBy(plan), ...make])])
+    },
+  }
+  readonly #rightsDriver: FenceDriver = {
+    ...manualDriver('new', []),
+    engage: plan =>
+      this.#act('make rights', () => {
+        for (const each of madeBy(plan)) this.acls?.add(each)
+        return { evidence: [] }
+      }),
+    release: plan =>
+      this.#act('take rights', () => {
+        for (const each of madeBy(plan)) this.acls?.delete(each)
+      }),
   }
 
   readonly #reverse: ReversePort = {

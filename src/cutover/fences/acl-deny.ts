@@ -1,33 +1,14 @@
-import * as z from 'zod'
-import { type Acl, createAcls, deleteAcls, listAcls, rightsOf } from '../../kafka/index.ts'
-import { isKmigError, KmigError, messageOf, plural, sleep } from '../../kit/index.ts'
-import type { FenceDriver, FencePlan, FenceProblem } from '../fence-port.ts'
+import { aclText } from '../../inventory/index.ts'
+import { type Acl, deleteAcls, listAcls, rightsOf } from '../../kafka/index.ts'
+import { isKmigError, KmigError, messageOf, plural } from '../../kit/index.ts'
+import type { FenceDriver, FenceProblem } from '../fence-port.ts'
+import { aclsOf, lackingOf, makeAcls, takeAclsAway } from './made-acls.ts'
 import { type FenceOptions, SPREAD_MS } from './options.ts'
 
 /** Consent to what writers see: an error that ordinary producers hand to the application and do not try again. */
 export const PRODUCER_ERRORS = 'producer-errors'
 const EVERYBODY = 'User:*'
-const AGAIN_MS = 50
 const SHOWN = 5
-
-const acl = z.object({
-  ...{ resource: z.string(), pattern: z.string(), name: z.string(), principal: z.string() },
-  ...{ host: z.string(), operation: z.string(), permission: z.string() },
-})
-/** `make`: ACLs that were not there before, and that release takes away again: exactly these. */
-const prior = z.object({ make: z.array(acl) })
-
-const keyOf = (each: Acl): string =>
-  JSON.stringify([
-    each.resource,
-    each.pattern,
-    each.name,
-    each.principal,
-    each.host,
-    each.operation,
-    each.permission,
-  ])
-const textOf = ({ principal, name }: Acl): string => `DENY ${principal} Write on topic ${name}`
 
 /** What keeps these principals from writing to these topics. DENY beats ALLOW and knows no exception but super users. */
 export const denialsOf = (topics: readonly string[], principals: readonly string[]): Acl[] =>
@@ -51,79 +32,31 @@ export const aclDeny = (options: FenceOptions): FenceDriver => {
     seals: true,
     probe: () => probe(options),
     plan: async () => {
-      const there = new Set(((await listAcls(cluster, ask)) ?? []).map(keyOf))
-      const make = denialsOf(topics, principals).filter(each => !there.has(keyOf(each)))
+      const make = lackingOf(denialsOf(topics, principals), (await listAcls(cluster, ask)) ?? [])
       return {
         driver: 'acl-deny',
         side,
         topics,
-        actions: make.map(each => ({ effect: textOf(each), inverse: `delete that ACL: ${textOf(each)}` })),
+        actions: make.map(each => ({ effect: aclText(each), inverse: `delete that ACL: ${aclText(each)}` })),
         prior: { make },
       }
     },
     engage: async plan => {
-      const make = madeBy(plan)
-      const refused: string[] = []
-      await createAcls(cluster, make, {
-        ...ask,
-        refused: (each, error) => refused.push(`${textOf(each)}: ${messageOf(error)}`),
-      })
-      if (refused.length > 0) {
-        throw new KmigError('FENCE', `ACLs can't be made: ${refused.slice(0, SHOWN).join('; ')}`, {
-          try: [`allow kmig's user Alter on the cluster of side ${side}`],
-        })
-      }
-      await spread(options, make, 'made')
+      const { make } = aclsOf(plan)
+      await makeAcls(options, make)
       await letsMirrorPass(options, make)
       const who = principals.join(', ')
       return {
         evidence: [`every broker lists DENY Write for ${who} on ${plural(topics.length, 'topic')}`],
       }
     },
-    release: async plan => {
-      const made = madeBy(plan)
-      await deleteAcls(cluster, made, ask)
-      await spread(options, made, 'gone')
-    },
+    release: async plan => await takeAclsAway(options, aclsOf(plan).make),
   }
-}
-
-const madeBy = (plan: FencePlan): Acl[] => {
-  const read = prior.safeParse(plan.prior)
-  if (read.success) return read.data.make
-  throw new KmigError('STATE_DAMAGED', 'the journaled plan of the fence does not say which ACLs it made', {
-    try: ['look at the ACLs that deny Write on these topics, and delete those of the fence by hand'],
-  })
 }
 
 /** Whether an ACL is of this topic. */
 const isOf = ({ resource, pattern, name }: Acl, topic: string): boolean =>
   resource === 'topic' && (pattern === 'prefixed' ? topic.startsWith(name) : name === '*' || name === topic)
-
-/** Every broker has its own copy of the ACLs, and answers from it. */
-const spread = async (
-  { cluster, signal }: FenceOptions,
-  acls: readonly Acl[],
-  want: 'made' | 'gone',
-): Promise<void> => {
-  const end = performance.now() + SPREAD_MS
-  await cluster.metadata([], { signal })
-  for (const nodeId of cluster.brokers.keys()) {
-    for (;;) {
-      const listed = await listAcls(cluster, { nodeId, signal, withinMs: SPREAD_MS })
-      const there = new Set((listed ?? []).map(keyOf))
-      const wrong = acls.filter(each => there.has(keyOf(each)) !== (want === 'made'))
-      if (wrong.length === 0) break
-      if (performance.now() > end) {
-        const what = `broker ${nodeId} ${want === 'made' ? 'does not know' : 'still has'} ${plural(wrong.length, 'ACL')} after ${SPREAD_MS} ms`
-        throw new KmigError('FENCE', `${what}: ${wrong.slice(0, SHOWN).map(textOf).join('; ')}`, {
-          try: ['see that broker’s log, then run the same command again'],
-        })
-      }
-      await sleep(AGAIN_MS, signal)
-    }
-  }
-}
 
 /** What denies everybody must let the copy back pass, and only a super user passes. Else it is taken away at once. */
 const letsMirrorPass = async (options: FenceOptions, made: readonly Acl[]): Promise<void> => {

@@ -48,6 +48,7 @@ export const input = (over: Partial<CertificateInput> = {}): CertificateInput =>
         readersWithinMs: 30_000,
         fenceAttempts: 3,
         backoffMs: 5_000,
+        acls: false,
         git: false,
         check: true,
         seal: null,
