@@ -208,7 +208,7 @@ servers('what a cutover rests on', () => {
       const plan = await driver().plan()
       expect(plan.actions).toEqual([
         {
-          effect: 'DENY User:* Write on topic denied',
+          effect: "deny User:* write on topic 'denied'",
           inverse: expect.stringContaining('delete that ACL'),
         },
       ])

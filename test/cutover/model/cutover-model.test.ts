@@ -1,7 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Explored, exploreCutover } from './cutover-model.ts'
 import { brokenIn } from './invariants.ts'
 import { begun, type Left, type Sabotage } from './world.ts'
+
+// Every interleaving, 30 s of work for the largest: no deadline of a unit test on a machine that does other work too.
+vi.setConfig({ testTimeout: 300_000 })
 
 const explored = (
   left: Partial<Left>,
