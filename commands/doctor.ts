@@ -1,5 +1,6 @@
 import {
   BaseCommand,
+  checkFlags,
   clusterFlags,
   discoveryFlags,
   durationFlag,
@@ -50,12 +51,7 @@ export default class Doctor extends BaseCommand {
     fence: Flags.string({ summary: 'how writers will be kept off; it is tried', helpValue: '<driver>' }),
     'still-for': durationFlag({ summary: 'how long no log end may move', default: 10_000 }),
     'max-fence': durationFlag({ summary: 'how long writers may stand still', default: 45_000 }),
-    accept: Flags.option({
-      summary: 'a check whose findings do not block (repeatable)',
-      options: CHECKS,
-      multiple: true,
-      helpValue: '<id>',
-    })(),
+    ...checkFlags(CHECKS),
   }
 
   async run(): Promise<void> {
@@ -70,6 +66,7 @@ export default class Doctor extends BaseCommand {
       fence: flags.fence === undefined ? undefined : driverNamed(flags.fence),
       windowMs: flags['still-for'],
       maxFenceMs: flags['max-fence'],
+      rehearsedWithinMs: flags['require-rehearsal'],
     }
     await this.show(({ signal }) => doctor({ ...options, signal }), view)
   }

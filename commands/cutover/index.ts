@@ -1,6 +1,7 @@
 import {
   BaseCommand,
   carryFlag,
+  checkFlags,
   cutoverFlags,
   envelope,
   Flags,
@@ -8,6 +9,7 @@ import {
   type View,
 } from '../../src/cli/index.ts'
 import {
+  ACCEPTABLE,
   Cutover,
   type CutoverEvent,
   type CutoverPlan,
@@ -46,6 +48,7 @@ export default class CutoverCommand extends BaseCommand {
   ]
   static override flags = {
     ...cutoverFlags,
+    ...checkFlags(ACCEPTABLE),
     execute: Flags.boolean({ summary: 'act on the plan' }),
     run: { ...runFlag.run, summary: 'id of the plan to act on; default the newest', dependsOn: ['execute'] },
     yes: Flags.boolean({ summary: 'do not ask', dependsOn: ['execute'] }),
@@ -62,6 +65,7 @@ export default class CutoverCommand extends BaseCommand {
       from: this.cluster(flags.from),
       to: this.cluster(flags.to),
       stateDir: this.stateDirectory,
+      accept: flags.accept,
       readersWithinMs: flags['readers-within'],
       acceptMentions: flags['accept-mention'],
       git: flags.git,

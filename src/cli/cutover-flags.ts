@@ -54,6 +54,19 @@ const fenceFlags = {
   }),
 }
 
+/** What must be well before anything is done, and whose findings the operator takes. */
+export const checkFlags = <T extends string>(checks: readonly T[]) => ({
+  accept: Flags.option({
+    summary: 'a check of kmig doctor whose findings do not block (repeatable)',
+    options: checks,
+    multiple: true,
+    helpValue: '<id>',
+  })(),
+  'require-rehearsal': durationFlag({
+    summary: 'block unless kmig rehearse went well with these topics, no longer ago than that',
+  }),
+})
+
 /** Whether what clients write after the switch is copied back. */
 const wayBackFlags = {
   'way-back': Flags.boolean({

@@ -1,6 +1,6 @@
 export { Args, Flags } from '@oclif/core'
 export { BaseCommand, type Work } from './base-command.ts'
-export { carryFlag, cutoverFlags, hookFlags, runFlag } from './cutover-flags.ts'
+export { carryFlag, checkFlags, cutoverFlags, hookFlags, runFlag } from './cutover-flags.ts'
 export { discoveryFlags, editFlags, gitFlag, mentionFlag } from './discovery-flags.ts'
 export { envelope, int64 } from './envelope.ts'
 export {

@@ -61,7 +61,7 @@ export const certify = async (
       ...notes.flatMap(note => (note.kind === 'drift' ? note.found : [])),
       ...stranded.filter(text => rangeOf(text).length === 0),
     ],
-    consents: plan.accepted,
+    consents: [...plan.accepted, ...notes.flatMap(note => (note.kind === 'consent' ? [note.what] : []))],
     reverse: reverse && {
       producerId: reverse.producerId,
       stateTopic: reverse.stateTopic,

@@ -6,6 +6,7 @@ import { StateTopic } from '../offsets/index.ts'
 import { strandedIn } from './carry.ts'
 import { certify } from './certify.ts'
 import type { CutoverEvent } from './events.ts'
+import type { RunLog } from './execute.ts'
 import { type OpenRunOptions, sideOf, takeOver } from './open-run.ts'
 import type { Ports } from './ports.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
@@ -28,7 +29,7 @@ export const complete = async ({
   run,
   ports,
   on,
-}: Pick<SoakOptions, 'run' | 'ports' | 'on'>): Promise<State | undefined> => {
+}: Pick<SoakOptions, 'ports' | 'on'> & { run: RunLog }): Promise<State | undefined> => {
   const { last } = run
   if (last?.at === 'complete') return last
   const now = completing(last)

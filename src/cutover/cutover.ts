@@ -3,6 +3,7 @@ import { gitProblems, type Plan, planEdits, readDirectory } from '../discovery/i
 import { brokerVersions, type Cluster, isAtLeast } from '../kafka/index.ts'
 import { type During, formatHostPort, KmigError, LockFile, onAbort } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
+import type { Told } from './doctor/index.ts'
 import { makeDocument, refuseExpired, writeDocument } from './document.ts'
 import type { FenceProblem } from './fence-port.ts'
 import { rightsPort } from './fences/rights.ts'
@@ -14,6 +15,7 @@ import { type CutoverOptions, type CutoverSide, strategyOf } from './options.ts'
 import { type CutoverPlan, makePlan, refuseBlocked } from './plan.ts'
 import type { PlanDocument } from './plan-document.ts'
 import { namedPlan, waitingPlan } from './plans.ts'
+import { acceptedChecks, acceptedOf, isBefore, lookBefore, unfit } from './preflight.ts'
 import { readersFirst } from './readers-plan.ts'
 import type { CutoverReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
@@ -87,7 +89,7 @@ export class Cutover implements AsyncDisposable {
   async plan(): Promise<CutoverPlan> {
     const run = this.unfinished()
     const files = await this.files()
-    const plan = await this.#planOf(files, run)
+    const plan = await this.#planOf(files, run, this.#asked)
     if (run || plan.blockers.length > 0) return plan
     const document = await this.#document(plan, files)
     const directory = await directoryOf(this.options.stateDir, document.run)
@@ -95,7 +97,11 @@ export class Cutover implements AsyncDisposable {
     return { ...plan, document: { run: document.run, path: directory, hash: document.hash } }
   }
 
-  async #planOf(files: Plan, run: RunRecord | undefined): Promise<CutoverPlan> {
+  get #asked(): Looked {
+    return { strategy: this.strategy, accepted: acceptedOf(this.options) }
+  }
+
+  async #planOf(files: Plan, run: RunRecord | undefined, asked: Looked): Promise<CutoverPlan> {
     const { acceptMentions = [], groups, hooks } = this.options
     const unfinished = run && { run: run.id, at: run.last?.at ?? 'planned' }
     const { plan: mirror, source } = this.mirror
@@ -103,13 +109,15 @@ export class Cutover implements AsyncDisposable {
     const paths = files.files.map(({ path }) => path)
     const readers = await this.#readersFirst()
     const git = this.options.git ? await gitProblems(files.root, paths) : []
+    const fence = await this.#fenceProblems()
+    const preflight = !run || isBefore(run.last) ? await this.#look(asked, fence) : undefined
     return makePlan({
-      ...{ mirror, files, leftBehind, acceptMentions, git, unfinished },
+      ...{ mirror, files, leftBehind, acceptMentions, git, unfinished, preflight },
       strategy: this.strategy,
       hooks: findHooks(hooks),
       readersFirst: readers.found,
       fence: [
-        ...(await this.#fenceProblems()),
+        ...fence,
         ...(await this.#wayBackProblems()),
         ...(await this.#rightsProblems()),
         ...readers.problems,
@@ -124,6 +132,21 @@ export class Cutover implements AsyncDisposable {
     const { readersFirst: first = [] } = this.strategy
     return await readersFirst({ source, target, first, groups, topics, ...this.#during })
   }
+
+  async #look({ strategy, accepted }: Looked, fence: readonly FenceProblem[]): Promise<Told> {
+    const { options, mirror } = this
+    const accept = [...acceptedChecks(accepted), ...(options.accept ?? [])]
+    const told = await lookBefore({ options, mirror, strategy, accept, fence, ...this.#during })
+    this.#fitAtMs = unfit(told).length === 0 ? Date.now() : undefined
+    return told
+  }
+
+  /** What keeps a run from going on, one line each; not looked at again where that was just done. */
+  async unfit(plan: PlanDocument): Promise<string[]> {
+    if (this.#fitAtMs !== undefined && Date.now() - this.#fitAtMs < FRESH_MS) return []
+    return unfit(await this.#look(plan, []))
+  }
+  #fitAtMs: number | undefined
 
   async #fenceProblems() {
     const { source: cluster, plan } = this.mirror
@@ -190,7 +213,7 @@ export class Cutover implements AsyncDisposable {
   }
 
   async #document(plan: CutoverPlan, files: Plan): Promise<PlanDocument> {
-    const { hooks, acceptMentions = [], acceptRisks = [], toolVersion = '' } = this.options
+    const { hooks, toolVersion = '' } = this.options
     const subject = this.subject(files.root)
     return makeDocument({
       ...{ toolVersion, plan, files, subject },
@@ -204,8 +227,7 @@ export class Cutover implements AsyncDisposable {
       seen: await lookAt(this.mirror.source, { ...subject, ...this.#during }),
       hooks: findHooks(hooks),
       hooksDirectory: hooks === undefined ? null : resolve(hooks),
-      strategy: this.strategy,
-      accepted: [...acceptMentions.map(path => `mention:${path}`), ...acceptRisks],
+      ...this.#asked,
     })
   }
 
@@ -283,12 +305,12 @@ export class Cutover implements AsyncDisposable {
   /** The plan to act on, whether it was looked at or is made now. */
   async #planned(files: Plan, { run }: ExecuteHow): Promise<PlanDocument> {
     const { stateDir } = this.options
-    const wanted = { subject: this.subject(files.root), strategy: this.strategy }
+    const wanted = { subject: this.subject(files.root), ...this.#asked }
     const waiting =
       run === undefined
         ? waitingPlan(stateDir, wanted, Date.now())
         : namedPlan(stateDir, run, wanted, Date.now())
-    const plan = await this.#planOf(files, undefined)
+    const plan = await this.#planOf(files, undefined, waiting ?? this.#asked)
     refuseBlocked(plan)
     if (waiting) {
       refuseExpired(waiting, Date.now())
@@ -352,5 +374,11 @@ const openMirror = async (options: CutoverOptions, signal: AbortSignal): Promise
     on: on && (event => on({ kind: 'mirror', event })),
   })
 }
+
+/** What a preflight rests on: how it will be done, and what is accepted. */
+type Looked = Pick<PlanDocument, 'strategy' | 'accepted'>
+
+/** So long a preflight that found nothing counts. */
+const FRESH_MS = 60_000
 
 const WRITING: ReadonlySet<string> = new Set(['switching', 'files-written', 'opening', 'aborting'])

@@ -79,6 +79,7 @@ export const makeDocument = (input: DocumentInput): PlanDocument => {
     changes: changesOf(mirror.plan),
     files: files.files,
     ...{ hooks, hooksDirectory, strategy, accepted, seen },
+    preflight: plan.preflight ?? { findings: [], checks: [] },
     actions: plan.actions,
   }
   return { ...rest, hash: sha256Of(rest) }

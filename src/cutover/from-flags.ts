@@ -15,6 +15,7 @@ type Given = {
   'fence-backoff': number
   'still-for'?: number | undefined
   'hook-timeout': number
+  'require-rehearsal'?: number | undefined
   'postpone-file'?: string | undefined
   'readers-first'?: readonly string[] | undefined
 }
@@ -24,6 +25,7 @@ export const fenceOptions = (flags: Given): Partial<CutoverOptions> => ({
   driver: flags.fence === undefined ? undefined : driverNamed(flags.fence),
   seal: flags.seal === undefined ? undefined : driverNamed(flags.seal),
   acceptRisks: flags['accept-producer-errors'] ? [PRODUCER_ERRORS] : [],
+  rehearsedWithinMs: flags['require-rehearsal'],
   maxFenceMs: flags['max-fence'],
   fenceAttempts: flags['fence-attempts'],
   backoffMs: flags['fence-backoff'],

@@ -33,6 +33,15 @@ export const refuseDrift = async (ports: Ports, { fence }: Begun): Promise<void>
   if (found.length > 0) throw planChanged(found)
 }
 
+/** The preflight, anew where it is old; not behind a fence that stands, where each second counts. Throws PREFLIGHT. */
+export const refuseUnfit = async (ports: Ports, { fence }: Begun): Promise<void> => {
+  const found = fence ? [] : ((await ports.unfit?.()) ?? [])
+  if (found.length > 0)
+    throw new KmigError('PREFLIGHT', found.join('\n'), {
+      try: ['put these right, or accept what can be accepted, then make a new plan'],
+    })
+}
+
 const SHOWN = 20
 
 export const planChanged = (found: readonly string[]): KmigError =>

@@ -24,6 +24,8 @@ export type LiveOptions = MirrorPortOptions & {
   /** Risks that the operator accepts, by id. */
   accepted: readonly string[]
   drift: Ports['drift']
+  driftAfter?: Ports['driftAfter']
+  unfit?: Ports['unfit']
   watch?: Ports['watch']
   reverse?: Ports['reverse']
   check?: Ports['check']
@@ -32,8 +34,23 @@ export type LiveOptions = MirrorPortOptions & {
 
 /** Real clusters and real files as a cutover's world. */
 export const livePorts = (options: LiveOptions): Ports => {
-  const { mirror, run, signal, life, wheres, hooks, gate, drift, watch, accepted, reverse, check, readers } =
-    options
+  const {
+    mirror,
+    run,
+    signal,
+    life,
+    wheres,
+    hooks,
+    gate,
+    drift,
+    driftAfter,
+    unfit,
+    watch,
+    accepted,
+    reverse,
+    check,
+    readers,
+  } = options
   const ends = {
     old: () => logEnds(mirror.source, wheres(), { signal: life }),
     next: () => logEnds(mirror.target, wheres(), { signal: life }),
@@ -49,7 +66,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     ends,
     discovery: yamlDirectory(options.discovery, { journalDir: run.directory }),
     clock,
-    ...{ hooks, gate, drift, watch, reverse, check, readers },
+    ...{ hooks, gate, drift, driftAfter, unfit, watch, reverse, check, readers },
     record: {
       keep: (name, value) => writeFileAtomic(join(run.directory, name), `${json(value)}\n`),
       saw: (seen, atMs) => keepSeen(run.directory, seen, atMs),

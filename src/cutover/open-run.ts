@@ -5,6 +5,7 @@ import { Mirror } from '../mirror/index.ts'
 import type { Budget } from './budget.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
+import { driftAfter } from './drift.ts'
 import type { CutoverEvent } from './events.ts'
 import { livePorts } from './live.ts'
 import { lockNamed } from './locks.ts'
@@ -119,6 +120,8 @@ export const openHeld = async (
     rights: document?.strategy.acls,
     gate: { closed: async () => undefined },
     drift: async () => [],
+    driftAfter:
+      document && (() => driftAfter(document, { source: mirror.source, directory, hooks, ...during })),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: runHooks(run, {
       directory: hooks ?? document?.hooksDirectory ?? undefined,

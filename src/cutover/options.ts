@@ -3,6 +3,7 @@ import type { ClusterAddress } from '../kafka/index.ts'
 import { type During, formatDuration, KmigError } from '../kit/index.ts'
 import { FENCE_ATTEMPTS, FENCE_BACKOFF_MS } from './again.ts'
 import { DEFAULT_MAX_FENCE_MS, HARD_LIMIT_MS } from './budget.ts'
+import type { CheckId } from './doctor/index.ts'
 import type { CutoverEvent } from './events.ts'
 import type { DriverName } from './fence-port.ts'
 import { findHooks } from './hooks.ts'
@@ -39,6 +40,10 @@ export type CutoverOptions = During<CutoverEvent> & {
   driver?: DriverName | undefined
   /** How the old cluster is kept sealed after the switch, where the fence can't stay. Default: not. */
   seal?: DriverName | undefined
+  /** Checks whose findings are accepted, by id. */
+  accept?: readonly CheckId[] | undefined
+  /** A rehearsal of these topics must be younger, ms; default: none is asked for. */
+  rehearsedWithinMs?: number | undefined
   /** Risks of the fence that are accepted, by id. */
   acceptRisks?: readonly string[] | undefined
   /** How long a fence that kmig can release may stand, ms; default 45000, at most 60000. */
@@ -107,6 +112,7 @@ export const strategyOf = (options: CutoverOptions): PlanDocument['strategy'] =>
     check: options.check ?? false,
     acls: options.acls ?? false,
     wayBack: options.wayBack ?? true,
+    rehearsedWithinMs: options.rehearsedWithinMs ?? null,
     seal: options.seal ?? null,
   }
 }

@@ -1,4 +1,5 @@
 import type { FileChange } from '../discovery/index.ts'
+import type { Told } from './doctor/index.ts'
 import type { DriverName } from './fence-port.ts'
 import type { LeftBehind } from './left-behind.ts'
 import type { RunSubject } from './run-directory.ts'
@@ -77,11 +78,15 @@ export type PlanDocument = {
     acls: boolean
     /** Whether a copy back is armed at the cut. */
     wayBack: boolean
+    /** A rehearsal must be younger; null: none is asked for. */
+    rehearsedWithinMs: number | null
     /** How the old cluster is kept sealed after the switch, where the fence itself can't stay. */
     seal: DriverName | null
   }
-  /** What the operator accepted, by id: `mention:<path>`, `fence:<problem>`, ... */
+  /** What the operator accepted, by id: `mention:<path>`, `check:<id of a check>`, `producer-errors`. */
   accepted: readonly string[]
+  /** What the checks found when the plan was made, and which of it was accepted. */
+  preflight: Told
   actions: readonly PlannedAction[]
   /** What all this rests on: `--execute` stops when it has changed. */
   seen: Seen

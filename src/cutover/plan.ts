@@ -1,10 +1,12 @@
 import type { Finding, Mention, Plan, PlannedEntry } from '../discovery/index.ts'
 import { KmigError } from '../kit/index.ts'
 import type { MirrorPlan } from '../mirror/index.ts'
+import type { Told } from './doctor/index.ts'
 import type { FenceProblem } from './fence-port.ts'
 import type { LeftBehind } from './left-behind.ts'
 import type { PlanDocument, PlannedAction } from './plan-document.ts'
 import { actionsOf } from './planned-actions.ts'
+import { unfit } from './preflight.ts'
 
 export type PlannedTopic = {
   topic: string
@@ -34,6 +36,8 @@ export type CutoverPlan = {
   leftBehind: LeftBehind
   /** What will be done, in order. */
   actions: PlannedAction[]
+  /** What the checks of `kmig doctor` found; undefined where a run is past them. */
+  preflight: Told | undefined
   /** What keeps `--execute` from starting. */
   blockers: string[]
   /** The cutover that has ended this mirror already. */
@@ -61,6 +65,7 @@ export type PlanInput = {
   /** What keeps git from committing the files alone. */
   git: readonly string[]
   unfinished: CutoverPlan['unfinished']
+  preflight: Told | undefined
 }
 
 export const makePlan = ({
@@ -74,6 +79,7 @@ export const makePlan = ({
   acceptMentions,
   git,
   unfinished,
+  preflight,
 }: PlanInput): CutoverPlan => {
   const topics = mirror.topics.map(({ topic, action, partitions }) => ({
     topic,
@@ -97,12 +103,13 @@ export const makePlan = ({
       findings: files.findings,
       diff: files.diff,
     },
-    leftBehind,
+    ...{ leftBehind, preflight },
     actions: actionsOf({ mirror, files, strategy, hooks, readersFirst }),
     blockers: [
       ...blockersOf(mirror, files, acceptMentions),
       ...git.map(why => `--git: ${why}`),
       ...fence.filter(({ severity }) => severity === 'error').map(({ what, fix }) => `${what}: ${fix}`),
+      ...(preflight ? unfit(preflight) : []),
     ],
     cutover: mirror.cutover,
     unfinished,

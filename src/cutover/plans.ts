@@ -6,13 +6,13 @@ import { readDocument, refuseExpired } from './document.ts'
 import type { PlanDocument } from './plan-document.ts'
 import { journalOf, type RunSubject, runsOf } from './run-directory.ts'
 
-export type PlanWanted = { subject: RunSubject; strategy: PlanDocument['strategy'] }
+export type PlanWanted = { subject: RunSubject } & Pick<PlanDocument, 'strategy' | 'accepted'>
 
 /** The named plan. Throws USAGE when there is none, or it is of something else; PLAN_CHANGED when it is of no use. */
 export const namedPlan = (
   stateDir: string,
   id: string,
-  { subject }: PlanWanted,
+  { subject, accepted }: PlanWanted,
   nowMs: number,
 ): PlanDocument => {
   const directory = join(runsOf(stateDir), id)
@@ -29,6 +29,7 @@ export const namedPlan = (
     key =>
       canonical(subject[key as keyof RunSubject]) !== canonical(document.subject[key as keyof RunSubject]),
   )
+  if (accepted.some(id => !document.accepted.includes(id))) other.push('what is accepted')
   if (other.length > 0)
     throw new KmigError('USAGE', `plan ${id} was made with other flags: ${other.join(', ')}`, {
       try: ['give the flags that it was made with', 'or make a new plan'],
@@ -40,7 +41,7 @@ export const namedPlan = (
 /** The newest plan that was made with the same flags, is still valid, and was not acted on: what the operator looked at. */
 export const waitingPlan = (
   stateDir: string,
-  { subject, strategy }: PlanWanted,
+  { subject, strategy, accepted }: PlanWanted,
   nowMs: number,
 ): PlanDocument | undefined => {
   if (!existsSync(runsOf(stateDir))) return undefined
@@ -53,6 +54,7 @@ export const waitingPlan = (
   const same =
     document &&
     canonical([document.subject, document.strategy]) === canonical([subject, strategy]) &&
+    accepted.every(id => document.accepted.includes(id)) &&
     nowMs < Date.parse(document.expiresAt)
   return same ? document : undefined
 }

@@ -150,6 +150,10 @@ export type Ports = {
   reverse?: ReversePort | undefined
   /** What is no longer as the plan found it, in words. `fenced`: but for what a fence that stands has changed. */
   drift(how: { fenced: boolean }): Promise<readonly string[]>
+  /** What is no longer as the plan said, after the switch. */
+  driftAfter?: (() => Promise<readonly string[]>) | undefined
+  /** What keeps the run from going on, in words: the checks of `kmig doctor`, but for what is accepted. */
+  unfit?: (() => Promise<readonly string[]>) | undefined
   /** Sees to it that the fence is released if this process dies before the switch. */
   watch?: ((fence: { sinceMs: number }) => Promise<void>) | undefined
 }

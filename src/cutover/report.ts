@@ -38,6 +38,8 @@ export type CutoverReport = {
   /** Fences that were let go before, with nothing moved. */
   attempts: Attempt[]
   stranded: string[]
+  /** What is no longer as the plan said, seen after the switch. */
+  drift: string[]
   /** With `--git`: what was committed now; undefined when nothing was left to commit. */
   commit: Committed
   /** Written beside the journal; undefined when it could not be made. */
@@ -53,6 +55,7 @@ export type ReportInput = {
   next: Ends
   commit: Committed
   certificate: Certified | undefined
+  drift: string[]
 }
 
 export const makeReport = ({
@@ -64,6 +67,7 @@ export const makeReport = ({
   next,
   commit,
   certificate,
+  drift,
 }: ReportInput): CutoverReport => {
   const last = states.at(-1)
   const now = last?.state
@@ -92,7 +96,7 @@ export const makeReport = ({
     timings: timingsOf(own),
     pauseMs: written.atMs - (fence.plan.driver === 'manual' ? proof.fromMs : fence.sinceMs),
     attempts: [...tried],
-    stranded,
+    ...{ stranded, drift },
     commit,
     certificate,
   }

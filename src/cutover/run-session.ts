@@ -11,12 +11,14 @@ import { type Certified, certify } from './certify.ts'
 import { serveControl } from './control.ts'
 import type { Cutover, ExecuteHow } from './cutover.ts'
 import { readDocument } from './document.ts'
+import { driftAfter, driftIn, tellDrift } from './drift.ts'
 import type { CutoverEvent, ReadersAwaited } from './events.ts'
 import { execute, settle } from './execute.ts'
 import { type LiveOptions, livePorts } from './live.ts'
 import { logEnds, type Where } from './log-ends.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { Ends, GatePort, Ports } from './ports.ts'
+import { acceptedOf } from './preflight.ts'
 import { readersPort, wantedIn } from './readers-port.ts'
 import { type CutoverReport, makeReport } from './report.ts'
 import { reversePort } from './reverse-adapter.ts'
@@ -59,6 +61,7 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
   // of a run that was killed too, unless its gate has been opened or closed before
   if (!over && cutover.options.postpone && !run.notes.some(({ kind }) => kind === 'gate'))
     await run.note({ kind: 'gate', closed: true, atMs: Date.now() })
+  if (!over) await noteConsents(run, document, acceptedOf(cutover.options))
   let readers: readonly ReadersAwaited[] = []
   const live = async () => ({
     ...{ pid: process.pid, gate: await gate.closed(), lag: lagOf(run) },
@@ -121,12 +124,24 @@ export const runSession = async (options: SessionOptions): Promise<CutoverReport
     }
   }
   if (how.carry) await carryStranded({ run, ports, on })
+  if (run.last?.at !== 'complete') await tellDrift({ run, ports, on })
   const report = await reportOf(cutover, run, { already: over === true })
   if (!how.soak || run.last?.at === 'complete') return report
   const quietForMs = document.strategy.windowMs ?? UNKNOWN_WINDOW_MS
   await soak({ run, ports, quietForMs, signal: AbortSignal.any([signal, yielded.signal]), on })
   await ports.reverse?.stop()
   return await reportOf(cutover, run, { already: true })
+}
+
+/** What is accepted beyond the plan, when a run is gone on with. */
+const noteConsents = async (
+  run: Run,
+  { accepted }: PlanDocument,
+  given: readonly string[],
+): Promise<void> => {
+  const known = [...accepted, ...run.notes.flatMap(note => (note.kind === 'consent' ? [note.what] : []))]
+  for (const what of given.filter(id => !known.includes(id)))
+    await run.note({ kind: 'consent', what, atMs: Date.now() })
 }
 
 /** Too late to be ended as if nothing had been. */
@@ -234,6 +249,9 @@ const sessionPorts = ({
       : undefined,
     accepted: document.accepted,
     drift: fenced => cutover.drift(document, fenced),
+    driftAfter: () =>
+      driftAfter(document, { source: cutover.mirror.source, directory: run.directory, hooks, signal: life }),
+    unfit: () => cutover.unfit(document),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: runHooks(run, { directory: hooks, timeoutMs: hookTimeoutMs, env, signal, on }),
   }
@@ -260,7 +278,8 @@ const reportOf = async (
   const live = old && next ? mirror : undefined
   const certificate = await certifyAfter(run, live, commit, options)
   const ends = { old: old ?? new Map(), next: next ?? new Map() }
-  const report = makeReport({ header, directory, states, already, ...ends, commit, certificate })
+  const drift = driftIn(run.notes).flatMap(({ found }) => found)
+  const report = makeReport({ header, directory, states, already, ...ends, commit, certificate, drift })
   if (!already)
     await writeFileAtomic(join(directory, 'report.json'), `${JSON.stringify(report, undefined, 2)}\n`)
   return report

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { toldShape } from './doctor/index.ts'
 
 const int64 = z.string().regex(/^-?\d+$/)
 const side = z.object({ name: z.string(), clusterId: z.string() })
@@ -52,6 +53,7 @@ export const cutoverPlanShape = {
   }),
   leftBehind: z.object({ topics: z.array(z.string()), groups: groups.shape.left }),
   actions: z.array(z.object({ id: z.string(), effect: z.string(), proof: z.string(), inverse: z.string() })),
+  preflight: z.object(toldShape).optional(),
   blockers: z.array(z.string()),
   notes: z.array(z.string()),
   cutover: z.object({ run: z.string(), at: z.string() }).optional(),
@@ -91,6 +93,7 @@ export const cutoverReportShape = {
   pauseMs: z.number(),
   attempts: z.array(attempt),
   stranded: z.array(z.string()),
+  drift: z.array(z.string()),
   commit,
   certificate,
 }
@@ -141,6 +144,7 @@ export const statusShape = {
       why: z.string().optional(),
     }),
   ),
+  drift: z.array(z.object({ at: z.string(), found: z.array(z.string()) })),
   from: side,
   to: side,
   mirror: z.string(),

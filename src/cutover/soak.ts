@@ -1,6 +1,7 @@
 import { type During, messageOf, sleep } from '../kit/index.ts'
 import { isGone } from './away.ts'
 import { strandedOn } from './complete.ts'
+import { tellDrift } from './drift.ts'
 import type { CutoverEvent } from './events.ts'
 import type { RunLog } from './execute.ts'
 import type { Ports } from './ports.ts'
@@ -14,7 +15,7 @@ const ATTEST_MS = 60_000
 const NEAR = 1_000n
 
 export type SoakOptions = During<CutoverEvent> & {
-  run: RunLog & { note(note: Note): Promise<void> }
+  run: RunLog & { readonly notes: readonly Note[]; note(note: Note): Promise<void> }
   ports: Ports
   /** How long the old cluster must be quiet, ms. */
   quietForMs: number
@@ -67,6 +68,7 @@ export const soak = async (options: SoakOptions): Promise<void> => {
     if (ports.clock.now() - attested >= attestEveryMs) {
       attested = ports.clock.now()
       await run.note({ kind: 'watch', watch })
+      await tellDrift({ run, ports, on })
     }
   }
   while (!signal.aborted) {

@@ -3,6 +3,7 @@ import { triedIn } from './again.ts'
 import { carriedText, strandedIn } from './carry.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
+import { driftIn } from './drift.ts'
 import type { ReadersAwaited } from './events.ts'
 import { meaningOf } from './meaning.ts'
 import { wantedIn } from './readers-port.ts'
@@ -47,6 +48,8 @@ export type StatusReport = {
     members: { old: string[]; new: string[] }
     why: string | undefined
   }[]
+  /** What is no longer as the plan said, as it was seen after the switch. */
+  drift: { at: string; found: string[] }[]
   from: { name: string; clusterId: string }
   to: { name: string; clusterId: string }
   mirror: string
@@ -89,6 +92,7 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
       stranded: [...watch.stranded],
     },
     readers: readersIn(record, live?.readers),
+    drift: driftIn(notes),
     from: { name: from.name, clusterId: from.clusterId },
     to: { name: to.name, clusterId: to.clusterId },
     files: (last?.plan.files ?? []).map(({ path, shaBefore, shaAfter }) => ({ path, shaBefore, shaAfter })),

@@ -7,6 +7,7 @@ import {
   refuseDrift,
   refuseForeign,
   refuseGrowth,
+  refuseUnfit,
 } from './guards.ts'
 import type { Ports } from './ports.ts'
 import { moveNext, readersOf, refuseReadTwice } from './readers.ts'
@@ -20,6 +21,7 @@ export const step = async (now: State, options: ExecuteOptions): Promise<State> 
   switch (now.at) {
     case 'planned':
       await refuseDrift(ports, now)
+      await refuseUnfit(ports, now)
       await ports.mirror.start()
       return { ...now, at: 'mirroring', ...(await rightsOf(now, ports)) }
     case 'mirroring':
@@ -137,6 +139,7 @@ const armed = async (now: Begun, { ports, signal, on }: ExecuteOptions): Promise
       if (held) await ports.mirror.caughtUp()
       await refuseReadTwice(now, ports)
       await refuseDrift(ports, now)
+      await refuseUnfit(ports, now)
       return { ...now, at: 'armed' }
     }
     if (why !== told) on?.({ kind: 'gate', why })

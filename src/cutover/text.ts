@@ -2,6 +2,7 @@ import { findingText } from '../discovery/index.ts'
 import { formatCount, formatDuration, plural } from '../kit/index.ts'
 import { eventText, progressOf } from '../mirror/index.ts'
 import { carriedText } from './carry.ts'
+import { toldLines } from './doctor/index.ts'
 import type { CutoverEvent } from './events.ts'
 import type { CutoverPlan } from './plan.ts'
 import { sightText } from './readers.ts'
@@ -89,6 +90,8 @@ const stateText = (state: State): string => {
 const attemptText = ({ driver, sinceMs, releasedMs, at, why }: Attempt): string =>
   `writers go on after ${formatDuration(releasedMs - sinceMs)} (${driver}, when ${at}): ${why}`
 
+const driftText = (found: readonly string[]): string => `WARNING changed since the plan: ${found.join('; ')}`
+
 const readersText = ({ moved, moving }: ReadersState): string => {
   const last = moved.at(-1)
   if (moving !== undefined && last?.group !== moving)
@@ -117,7 +120,7 @@ export const cutoverEventText = (event: CutoverEvent): string | undefined => {
     case 'carried':
       return `carried to the new cluster: ${event.carried.map(carriedText).join('; ')}`
     case 'drift':
-      return `changed since the plan: ${event.found.join('; ')}`
+      return driftText(event.found)
     case 'readers':
     case 'readers-first':
     case 'back':
@@ -165,6 +168,7 @@ export const cutoverPlanText = (plan: CutoverPlan): string => {
     ...(unfinished
       ? [`run ${unfinished.run} was killed when ${unfinished.at}; --execute goes on with it`]
       : []),
+    ...(plan.preflight ? toldLines(plan.preflight) : []),
     ...notes.map(note => `note: ${note}`),
     ...blockers.map(blocker => `BLOCKED: ${blocker}`),
     ...(document
@@ -201,6 +205,7 @@ export const cutoverReportText = (report: CutoverReport): string => {
     ...report.attempts.map((each, i) => `  attempt ${i + 1}: ${attemptText(each)}`),
     `  ${timings.map(({ state, ms }) => `${state} ${formatDuration(ms)}`).join(', ')}`,
     ...stranded.map(range => `  STRANDED on the old cluster, written after the cut: ${range}`),
+    ...(report.drift.length > 0 ? [`  ${driftText(report.drift)}`] : []),
     `${state}: start the clients now: they read the files when they start. kmig cutover status tells what can be done`,
   ].join('\n')
 }
@@ -238,6 +243,7 @@ export const statusText = ({
   proofAgeMs,
   watch,
   readers,
+  drift,
   from,
   to,
   files,
@@ -254,6 +260,7 @@ export const statusText = ({
     ...(proofAgeMs === undefined ? [] : [`  proved ${formatDuration(proofAgeMs)} ago that nobody writes`]),
     ...(watch ? watchText(watch) : []),
     ...strandedLines(more),
+    ...drift.map(({ at, found }) => `  ${at} ${driftText(found)}`),
     `  '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}), in ${directory}`,
     ...files.map(
       ({ path, shaBefore, shaAfter }) => `  ${path}: ${shaBefore.slice(0, 12)} -> ${shaAfter.slice(0, 12)}`,

@@ -4,6 +4,7 @@ import { whyAway } from './away.ts'
 import { carriedText, carryStranded, strandedIn } from './carry.ts'
 import { complete, completeAlone } from './complete.ts'
 import { type Order, tell } from './control.ts'
+import { tellDrift } from './drift.ts'
 import type { CutoverEvent } from './events.ts'
 import { putBack } from './execute.ts'
 import { lockNamed } from './locks.ts'
@@ -169,6 +170,7 @@ export const completeRun = async (options: CompleteOptions): Promise<VerbReport>
   await using opened = await openRun('complete', o)
   const { run, ports, mirror } = opened
   if (carry) await carryStranded({ run, ports, on })
+  await tellDrift({ run, ports, on })
   const done: State | undefined = await complete({ run, ports, on })
   if (!done) throw wrong({ id, last: run.last }, 'complete')
   await certifyAfter(run, mirror, undefined, options)

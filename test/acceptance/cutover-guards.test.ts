@@ -1,8 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
 import { barrier } from '../../src/cutover/barrier/index.ts'
+import { clockSkew } from '../../src/cutover/doctor/clock.ts'
+import type { Facts } from '../../src/cutover/doctor/facts.ts'
 import {
   blocking,
   CHECKS,
@@ -26,6 +28,7 @@ import {
 } from '../../src/kafka/index.ts'
 import { parseBootstrap, retry, sleep } from '../../src/kit/index.ts'
 import { runMirror } from '../../src/mirror/index.ts'
+import { discoveryText } from '../discovery/cases.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { temporary } from '../temporary.ts'
@@ -340,6 +343,63 @@ servers('what a cutover rests on', () => {
     })
   })
 
+  describe('the preflight of a cutover', () => {
+    test('stops it while free, names what blocks and what to do; what was accepted by id is in plan and certificate', async () => {
+      const root = temporary()
+      const [discovery, hooks, stateDir] = ['srv', 'hooks', 'state'].map(name => join(root, name)) as [
+        string,
+        string,
+        string,
+      ]
+      for (const directory of [discovery, hooks]) mkdirSync(directory)
+      const file = join(discovery, 'standard.yaml')
+      const before = discoveryText({ devc: [world.clusters.old.bootstrap()] })
+      writeFileSync(file, before)
+      const hook = `#!/bin/sh\ntouch ${root}/fenced\necho writers-left=0\n`
+      for (const name of ['fence', 'unfence']) writeFileSync(join(hooks, name), hook, { mode: 0o755 })
+      await world.make('fit')
+      await world.write(world.old, 'fit', [{ key: null, value: Buffer.from('v') }])
+      const ends = ['--from', world.bootstrap('old'), '--to', world.bootstrap('new'), '--topics', 'fit']
+      const kmig = async (...more: string[]) => {
+        const command = world.run(
+          'cutover',
+          ...[...ends, '--groups', 'fit', '--name', 'fit', '--hooks', hooks],
+          ...['--discovery', discovery, '--state-dir', stateDir, ...more],
+        )
+        return { ...(await command.ended), stdout: command.stdout, stderr: command.stderr }
+      }
+      const found = await kmig('--json')
+      expect(found.code).toBe(4)
+      expect(JSON.parse(found.stdout).preflight.findings).toContainEqual({
+        ...{ id: 'auto-create', severity: 'error', accepted: false },
+        ...{ evidence: expect.stringContaining('(true)'), fix: expect.stringContaining('auto.create') },
+      })
+      const refused = await kmig('--execute', '--yes', '--require-rehearsal', '7d')
+      expect(refused.code).toBe(4)
+      expect(refused.stderr).toMatch(/auto-create: .*: auto\.create.*=false on '.*'; or --accept auto-create/)
+      expect(refused.stderr).toMatch(
+        /rehearsal-age: no rehearsal is known.* kmig rehearse .*--accept rehearsal-age/,
+      )
+      expect([existsSync(join(root, 'fenced')), existsSync(join(stateDir, 'runs'))]).toEqual([false, false])
+      expect((await world.next.metadata('all', { signal })).map(({ name }) => name)).not.toContain('fit')
+
+      const plan = await kmig('--accept', 'auto-create', '--json')
+      const { run, path } = JSON.parse(plan.stdout).document
+      const kept = JSON.parse(readFileSync(join(path, 'plan.json'), 'utf8'))
+      expect(kept).toMatchObject({ accepted: ['check:auto-create'] })
+      expect(kept.preflight.findings).toContainEqual(
+        expect.objectContaining({ id: 'auto-create', accepted: true }),
+      )
+      const done = await kmig('--execute', '--yes', '--run', run, '--json')
+      expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 })
+      expect(existsSync(join(root, 'fenced'))).toBe(true)
+      expect(readFileSync(file, 'utf8')).not.toBe(before)
+      const certificate = JSON.parse(readFileSync(join(path, 'certificate.json'), 'utf8'))
+      expect(certificate).toMatchObject({ consents: ['check:auto-create'], unexplained: [] })
+      await deleteTopics(world.next, ['fit'])
+    }, 120_000)
+  })
+
   describe('kmig doctor', () => {
     const TOPICS = ['sick', 'brief', 'tidy']
     const look = (more: Partial<DoctorOptions> = {}) =>
@@ -394,6 +454,20 @@ servers('what a cutover rests on', () => {
           ...(['reassignment-active', 'open-transaction', 'budget', 'partition-count'] as const),
         ]),
       )
+    })
+    test('the clock of a controller is measured; one that is off blocks, one that can not be looked at says why', async () => {
+      const clock = (offMs: number, side: 'old' | 'next') => {
+        const only = { name: side, cluster: world[side] } as Facts['old']
+        return clockSkew({ old: only, next: only }, { signal, wall: () => Date.now() + offMs })
+      }
+      expect(await clock(0, 'next')).toMatchObject({ kind: 'looked', findings: [] })
+      expect(await clock(-600_000, 'next')).toMatchObject({
+        findings: [{ severity: 'error', evidence: expect.stringMatching(/ 10 m 0\d s ahead of/) }, {}],
+      })
+      expect(await clock(0, 'old')).toMatchObject({
+        kind: 'not-checked',
+        why: expect.stringMatching(/'old' can't be measured: only a controller without ZooKeeper/),
+      })
     })
     test('a transaction that is open for a moment is none to tell of', async () => {
       const writer = await writerOf({ transactionalId: 'sick-writer' })

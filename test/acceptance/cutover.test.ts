@@ -1,8 +1,17 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Cutover, type CutoverOptions, takeBack } from '../../src/cutover/index.ts'
+import { Cutover, type CutoverOptions, cutoverStatus, takeBack } from '../../src/cutover/index.ts'
 import {
   Cluster,
   commitOffsets,
@@ -234,6 +243,34 @@ servers('kmig cutover', () => {
     expect(report.partitions.map(({ cut }) => cut)).toEqual(['125', '125'])
     expect(s.text()).toBe(s.after)
     await s.equal()
+  }, 60_000)
+
+  test('what changes after the switch stops nothing and is told once: in the output, in status, in the certificate', async () => {
+    const s = await scene('drifted')
+    const told: string[] = []
+    const on: CutoverOptions['on'] = event => event.kind === 'drift' && told.push(...event.found)
+    expect(await s.execute({ on })).toMatchObject({ already: false, drift: [] })
+    appendFileSync(s.file, '# by hand\n')
+    const admin = kafkaJs({ brokers: old.bootstrap }).admin()
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic: s.name, count: 3 }] })
+    const changed = { type: 2, name: s.name, configEntries: [{ name: 'retention.ms', value: '3600000' }] }
+    await admin.alterConfigs({ validateOnly: false, resources: [changed] })
+    await admin.disconnect()
+    const drift = [
+      'topic drifted has 3 partitions, it had 2',
+      'settings of topic drifted changed',
+      'discovery file kafka_discovery/standard.yaml is not as the switch wrote it',
+    ]
+    for (const _ of ['first', 'second'])
+      expect(await s.execute({ on })).toMatchObject({ already: true, drift, stranded: [] })
+    expect(told).toEqual(drift)
+    const status = await s.kmig('cutover', 'status')
+    expect(status.stderr + status.stdout).toContain(`WARNING changed since the plan: ${drift.join('; ')}`)
+    const { directory, ...rest } = await cutoverStatus({ stateDir: s.stateDir })
+    expect(rest).toMatchObject({ state: 'switched', drift: [{ found: drift }] })
+    const certificate = JSON.parse(readFileSync(join(directory, 'certificate.json'), 'utf8'))
+    expect(certificate).toMatchObject({ drift, unexplained: [] })
   }, 60_000)
 
   test('without a way back, rollback is refused once a client has written to the new cluster: exit 7, files stay, the partition is named', async () => {

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { tellDrift } from '../../src/cutover/drift.ts'
+import type { Note } from '../../src/cutover/run-directory.ts'
+import { KmigError } from '../../src/kit/index.ts'
 import { discoveryText, NEW, OLD, scratch } from '../discovery/cases.ts'
 import { Dead, World } from './world.ts'
 
@@ -164,6 +167,68 @@ describe('what holds a run back', () => {
       expect(m.text()).toBe(before)
     })
   }
+})
+
+describe('the preflight', () => {
+  for (const when of ['start', 'caughtUp'] as const) {
+    test(`what blocks (${when}): exit 4, named with what to do, nobody was kept off, no file is written`, async () => {
+      using m = made()
+      const found = ['offline: orders-0 has no leader: bring its broker back; or --accept offline']
+      if (when === 'start') m.world.unfit = found
+      m.world.before = what => {
+        if (what === when) m.world.unfit = found
+      }
+      const refused = { code: 'PREFLIGHT', exit: 4, message: expect.stringContaining(found[0] ?? '') }
+      await expect(m.world.execute()).rejects.toMatchObject(refused)
+      expect(m.world.told).toEqual([])
+      expect(m.world.mirroring).toBe(when !== 'start')
+      expect(m.text()).toBe(before)
+    })
+  }
+  test('is made again when a killed run goes on, but not behind a fence that stands, nor after the switch', async () => {
+    using free = made()
+    for (let credit = 0; !free.world.states.includes('caught-up'); credit++)
+      await killed(free.world, credit, () => free.world.execute())
+    free.world.unfit = ['offline']
+    await expect(free.world.execute()).rejects.toMatchObject({ code: 'PREFLIGHT', exit: 4 })
+
+    using fenced = made()
+    for (let credit = 0; !fenced.world.states.includes('fenced'); credit++)
+      await killed(fenced.world, credit, () => fenced.world.execute())
+    fenced.world.unfit = ['offline']
+    const { looks } = fenced.world
+    expect(await fenced.world.execute()).toMatchObject({ at: 'switched' })
+    expect(await fenced.world.execute()).toMatchObject({ at: 'switched' })
+    expect(fenced.world.looks).toBe(looks)
+  })
+})
+
+describe('drift after the switch', () => {
+  test('is told and journaled once; a cluster that is away tells nothing, and stops nothing', async () => {
+    const notes: Note[] = []
+    const events: unknown[] = []
+    let found = async (): Promise<string[]> => ['hooks changed']
+    const look = () =>
+      tellDrift({
+        run: { notes, note: async note => void notes.push(note) },
+        ports: {
+          driftAfter: () => found(),
+          clock: { wall: () => 1_000, now: () => 0, sleep: async () => {} },
+        },
+        on: event => events.push(event),
+      })
+    await look()
+    await look()
+    found = () => Promise.reject(new KmigError('UNREACHABLE', 'gone'))
+    await look()
+    found = async () => ['hooks changed', 'group g is new']
+    await look()
+    expect(notes).toEqual([
+      { kind: 'drift', found: ['hooks changed'], atMs: 1_000 },
+      { kind: 'drift', found: ['group g is new'], atMs: 1_000 },
+    ])
+    expect(events).toHaveLength(2)
+  })
 })
 
 describe('after clients have written to the new cluster', () => {

@@ -56,6 +56,9 @@ export class World {
   hookFails: HookName | undefined
   gate: string | undefined
   drift: string[] = []
+  /** What a preflight finds, and how often it was made. */
+  unfit: string[] = []
+  looks = 0
   readonly decisions = new Map<number, string>()
   readonly kept = new Map<string, unknown>()
   readonly told: string[] = []
@@ -172,6 +175,10 @@ export class World {
       hooks: this.#hookPort,
       gate: { closed: async () => this.gate },
       drift: async () => this.drift,
+      unfit: async () => {
+        this.looks++
+        return this.unfit
+      },
       record: {
         keep: (name, value) => this.#act('keep', () => void this.kept.set(name, value)),
         saw: async () => {},
@@ -424,7 +431,7 @@ export class World {
     await bringReadersBack({ ports, signal, on: undefined, state: last.at, readers, left })
   }
   async complete(): Promise<State | undefined> {
-    return await complete({ run: { ...this.log, note: async () => {} }, ports: this.ports, on: undefined })
+    return await complete({ run: this.log, ports: this.ports, on: undefined })
   }
   #budget(maxMs: number) {
     return ({ sinceMs }: { sinceMs: number }) => ({ sinceMs, maxMs, windowMs: 1_000 })

@@ -25,6 +25,7 @@ import {
   DescribeGroups,
   DescribeLogDirs,
   DescribeProducers,
+  DescribeQuorum,
   DescribeTransactions,
   DescribeUserScramCredentials,
   encodeBatch,
@@ -247,6 +248,7 @@ const play = async (broker: HostPort): Promise<Recorded[]> => {
   await sweep(ListTransactions, { states: ['Ongoing', 'CompleteCommit', 'Odd'], producerIds: [] })
   await sweep(DescribeTransactions, { transactionalIds: ['x', 'absent'] })
   await sweep(DescribeLogDirs, { topics: [{ topic: 'orders', partitions: [0, 7] }] })
+  await sweep(DescribeQuorum, { topics: [{ topic: '__cluster_metadata', partitions: [{ partition: 0 }] }] })
   await sweep(ListPartitionReassignments, { timeoutMs: 5_000, topics: null })
   await sweep(FindCoordinator, { key: 'readers', keys: ['readers', 'emptied'] })
   await sweep(OffsetCommit, {

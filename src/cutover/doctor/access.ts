@@ -1,20 +1,26 @@
 import { entriesOf, lookAtBelongings } from '../../inventory/index.ts'
 import { type Acl, listAcls, rightsOf } from '../../kafka/index.ts'
 import type { During } from '../../kit/index.ts'
-import type { FenceDriver } from '../fence-port.ts'
 import type { Seen } from '../proof/index.ts'
 import { type Facts, settingOf, tried } from './facts.ts'
 import { about, type Finding, looked, notChecked, type Outcome } from './finding.ts'
+import type { Probed } from './preflight.ts'
 
 type Found = Omit<Finding, 'id'>
 const WITHIN_MS = 15_000
 const EVERYONE = 'allow.everyone.if.no.acl.found'
 
+export type AccessOptions = During & {
+  /** The fence of the old cluster, if one is chosen. */
+  driver?: Probed | undefined
+  /** Whether a copy back is to be armed; default true. */
+  wayBack?: boolean | undefined
+}
+
 /** Who may do what, before and after; whether the fence holds and lets kmig itself pass. */
 export const accessChecks = async (
   facts: Facts,
-  driver: FenceDriver | undefined,
-  { signal }: During,
+  { driver, wayBack, signal }: AccessOptions,
 ): Promise<Outcome[]> => {
   const { old, moving } = facts
   const acls = await tried(() => listAcls(old.cluster, { signal, withinMs: WITHIN_MS }), { signal })
@@ -24,15 +30,17 @@ export const accessChecks = async (
   return [
     await driverProbe(driver, { signal }),
     sealPasses(acls),
-    rights.kind === 'unseen'
-      ? notChecked('write-right-on-old', rights.why)
-      : looked('write-right-on-old', mayWrite(facts, rights.value.topics)),
+    wayBack === false
+      ? notChecked('write-right-on-old', 'no way back was asked for (--no-way-back)')
+      : rights.kind === 'unseen'
+        ? notChecked('write-right-on-old', rights.why)
+        : looked('write-right-on-old', mayWrite(facts, rights.value.topics)),
     await aclDiff(facts, { signal }),
     allowEveryone(facts, acls),
   ]
 }
 
-const driverProbe = async (driver: FenceDriver | undefined, { signal }: During): Promise<Outcome> => {
+const driverProbe = async (driver: Probed | undefined, { signal }: During): Promise<Outcome> => {
   const id = 'fence-driver-probe'
   if (!driver) return notChecked(id, 'no fence was named (--fence)')
   const seen = await tried(() => driver.probe(), { signal })

@@ -24,6 +24,8 @@ export type DoctorOptions = During & {
   fence?: DriverName | undefined
   windowMs: number
   maxFenceMs: number
+  /** As of `preflight`. */
+  rehearsedWithinMs?: number | undefined
   /** Checks whose errors the operator has seen and takes. */
   accept: readonly CheckId[]
 }
@@ -45,18 +47,20 @@ export const doctor = async (options: DoctorOptions): Promise<DoctorReport> => {
     from: { name: from.name, clusterId: ids.old },
     to: { name: to.name, clusterId: ids.next },
   }
-  if (ids.old === ids.next) return { ...ends, topics: 0, ...told(oneCluster(options, ids.old), options) }
+  if (ids.old === ids.next)
+    return { ...ends, topics: 0, ...told(oneCluster(options, ids.old), options.accept) }
   await using mirror = await Mirror.open({ from, to, stateDir, name, topics, exclude, groups, signal })
   const moving = mirror.plan.topics.map(({ topic }) => topic)
-  const { checks } = await preflight({
+  const checks = await preflight({
     ...{ mirror, groups, discovery, followSymlinks, git, stateDir, signal },
     names: { old: from.name, next: to.name },
     old: from,
     next: to,
+    ...{ rehearsedWithinMs: options.rehearsedWithinMs },
     ...{ hooksDir: options.hooksDir, windowMs: options.windowMs, maxFenceMs: options.maxFenceMs },
     driver: driverOf(options, mirror.source, moving),
   })
-  return { ...ends, topics: moving.length, ...told(checks, options) }
+  return { ...ends, topics: moving.length, ...told(checks, options.accept) }
 }
 
 const clusterIds = async ({ from, to, signal }: DoctorOptions): Promise<{ old: string; next: string }> => {
@@ -87,10 +91,10 @@ const oneCluster = ({ from, to }: DoctorOptions, id: string): Outcome[] => {
   )
 }
 
-const told = (
-  checks: readonly Outcome[],
-  { accept }: DoctorOptions,
-): Pick<DoctorReport, 'findings' | 'checks'> => ({
+/** What became of the checks, as reports and plans tell it. */
+export type Told = Pick<DoctorReport, 'findings' | 'checks'>
+
+export const told = (checks: readonly Outcome[], accept: readonly string[]): Told => ({
   findings: checks.flatMap(each =>
     each.kind === 'looked'
       ? each.findings.map(found => ({ ...found, accepted: accept.includes(found.id) }))

@@ -1,31 +1,30 @@
 import type { During } from '../../kit/index.ts'
 import type { Mirror } from '../../mirror/index.ts'
 import type { FenceDriver } from '../fence-port.ts'
-import { accessChecks } from './access.ts'
+import { type AccessOptions, accessChecks } from './access.ts'
 import { copyChecks } from './copying.ts'
 import { gather } from './facts.ts'
 import { type FileOptions, fileChecks } from './files.ts'
-import { CHECKS, type Finding, looked, notChecked, type Outcome } from './finding.ts'
+import { CHECKS, looked, notChecked, type Outcome } from './finding.ts'
 import { groupChecks } from './groups.ts'
 import { type ReadinessOptions, readinessChecks } from './readiness.ts'
 import { replicaChecks } from './replicas.ts'
 import { settingChecks } from './settings.ts'
 
+/** A fence that is only looked at. */
+export type Probed = Pick<FenceDriver, 'probe'>
+
 export type PreflightOptions = During &
   FileOptions &
+  AccessOptions &
   ReadinessOptions & {
     /** Both clusters, looked at; nothing of it need run. */
     mirror: Mirror
     names: { old: string; next: string }
-    /** The fence of the old cluster, if one is chosen. */
-    driver?: FenceDriver | undefined
   }
 
-/** Every check, with what became of it; findings in the order of the checks. */
-export type Preflight = { checks: Outcome[]; findings: Finding[] }
-
-/** Looks at both clusters, the files and the run, and changes nothing. Source: CUTOVER.md 11. */
-export const preflight = async (options: PreflightOptions): Promise<Preflight> => {
+/** Every check with what became of it, in their order: looks at clusters, files and run. Source: CUTOVER.md 11. */
+export const preflight = async (options: PreflightOptions): Promise<Outcome[]> => {
   const { mirror, names, signal } = options
   const facts = await gather(mirror, names, { signal })
   const outcomes = [
@@ -35,7 +34,7 @@ export const preflight = async (options: PreflightOptions): Promise<Preflight> =
     ...(
       await Promise.all([
         copyChecks(facts, { signal }),
-        accessChecks(facts, options.driver, { signal }),
+        accessChecks(facts, options),
         groupChecks(facts, options),
         fileChecks(facts, options),
         readinessChecks(facts, options),
@@ -43,6 +42,5 @@ export const preflight = async (options: PreflightOptions): Promise<Preflight> =
     ).flat(),
   ]
   const by = new Map(outcomes.map(each => [each.id, each]))
-  const checks = CHECKS.map((id): Outcome => by.get(id) ?? notChecked(id, 'kmig has no check of this'))
-  return { checks, findings: checks.flatMap(each => (each.kind === 'looked' ? each.findings : [])) }
+  return CHECKS.map(id => by.get(id) ?? notChecked(id, 'kmig has no check of this'))
 }

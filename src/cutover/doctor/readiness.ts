@@ -1,31 +1,31 @@
 import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type During, formatDuration, plural } from '../../kit/index.ts'
+import { formatDuration, plural } from '../../kit/index.ts'
 import { HOOKS } from '../ports.ts'
 import { liveSight } from '../proof/index.ts'
+import { clockSkew } from './clock.ts'
 import { type Facts, movingOf, tried } from './facts.ts'
 import { about, type Finding, looked, notChecked, type Outcome } from './finding.ts'
 import { lastSent, pauseFindings, pausesOf } from './pauses.ts'
+import { type RehearsalOptions, rehearsalAge } from './rehearsal.ts'
 
 type Found = Omit<Finding, 'id'>
 
-export type ReadinessOptions = During & {
+export type ReadinessOptions = RehearsalOptions & {
   hooksDir?: string | undefined
   groups?: readonly string[] | undefined
-  /** How long log ends must stand still, and how long writers may: ms. */
+  /** How long log ends must stand still, ms. */
   windowMs: number
-  maxFenceMs: number
+  /** How long writers may stand still, ms; undefined where kmig does not let them go on. */
+  maxFenceMs: number | undefined
 }
 
 /** What the run itself needs: its hooks, its time. */
 export const readinessChecks = async (facts: Facts, options: ReadinessOptions): Promise<Outcome[]> => [
-  notChecked(
-    'clock-skew',
-    "no API of Kafka tells a broker's clock, and a doctor writes no record to see one",
-  ),
+  await clockSkew(facts, options),
   hooks(options.hooksDir),
   await budget(facts, options),
-  notChecked('rehearsal-age', 'no rehearsal was asked for'),
+  rehearsalAge(facts, options),
 ]
 
 const hooks = (directory: string | undefined): Outcome => {
@@ -104,7 +104,7 @@ const budget = async (
   const pauseMs = windowMs + LOOKS * lookMs + SWITCH_MS + (many / COMMITS_A_SECOND) * 1_000
   const pauses = await tried(() => lastSent(old.cluster, wheres, { signal }), { signal })
   const unseen = pauses.kind === 'seen' ? pauseFindings(pausesOf(pauses.value), windowMs) : []
-  if (pauseMs <= maxFenceMs) return looked('budget', unseen)
+  if (maxFenceMs === undefined || pauseMs <= maxFenceMs) return looked('budget', unseen)
   const evidence = `writers would stand still for about ${formatDuration(pauseMs)}, they may for ${formatDuration(maxFenceMs)}: a window of ${formatDuration(windowMs)}, looks of ${formatDuration(lookMs)}, ${plural(many, 'group')}`
   return looked('budget', [
     ...unseen,

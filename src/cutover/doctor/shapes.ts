@@ -4,11 +4,8 @@ import { CHECKS } from './finding.ts'
 const side = z.object({ name: z.string(), clusterId: z.string() })
 const id = z.enum(CHECKS)
 
-/** `kmig doctor --json`. */
-export const doctorShape = {
-  from: side,
-  to: side,
-  topics: z.number(),
+/** What became of the checks. */
+export const toldShape = {
   findings: z.array(
     z.object({
       id,
@@ -20,3 +17,6 @@ export const doctorShape = {
   ),
   checks: z.array(z.object({ id, is: z.enum(['ok', 'found', 'not-checked']), why: z.string().optional() })),
 }
+
+/** `kmig doctor --json`. */
+export const doctorShape = { from: side, to: side, topics: z.number(), ...toldShape }

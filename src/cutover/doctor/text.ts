@@ -1,18 +1,27 @@
 import { plural } from '../../kit/index.ts'
-import { blocking, type DoctorReport } from './doctor.ts'
+import { blocking, type DoctorReport, type Told } from './doctor.ts'
 
 const MARK = { error: 'BLOCKS', warning: 'warning' } as const
 
-/** A line for each finding and what to do, then what was not looked at, then the verdict. */
-export const doctorText = ({ from, to, topics, findings, checks }: DoctorReport): string => {
-  const of = (is: DoctorReport['checks'][number]['is']) => checks.filter(each => each.is === is)
-  const rows = [...findings]
-    .sort((a, b) => rank(a) - rank(b))
-    .flatMap(({ id, severity, evidence, fix, accepted }) => [
-      `${accepted ? 'accepted' : MARK[severity]}  ${id}: ${evidence}`,
-      `          ${fix}`,
-    ])
-  const skipped = of('not-checked').map(({ id, why }) => `not checked  ${id}: ${why}`)
+/** A line for each finding and what to do, then what was not looked at, then what is well. */
+export const toldLines = ({ findings, checks }: Told): string[] => {
+  const of = (is: Told['checks'][number]['is']) => checks.filter(each => each.is === is)
+  const well = of('ok').map(({ id }) => id)
+  return [
+    ...[...findings]
+      .sort((a, b) => rank(a) - rank(b))
+      .flatMap(({ id, severity, evidence, fix, accepted }) => [
+        `${accepted ? 'accepted' : MARK[severity]}  ${id}: ${evidence}`,
+        `          ${fix}`,
+      ]),
+    ...of('not-checked').map(({ id, why }) => `not checked  ${id}: ${why}`),
+    ...(well.length > 0 ? [`ok  ${well.join(', ')}`] : []),
+  ]
+}
+
+/** The lines, then the verdict. */
+export const doctorText = (report: DoctorReport): string => {
+  const { from, to, topics, findings } = report
   const blocked = blocking(findings).length
   const verdict =
     blocked > 0
@@ -20,11 +29,7 @@ export const doctorText = ({ from, to, topics, findings, checks }: DoctorReport)
       : 'nothing blocks a cutover'
   return [
     `'${from.name}' (${from.clusterId}) to '${to.name}' (${to.clusterId}), ${plural(topics, 'topic')}`,
-    ...rows,
-    ...skipped,
-    `ok  ${of('ok')
-      .map(({ id }) => id)
-      .join(', ')}`,
+    ...toldLines(report),
     verdict,
   ].join('\n')
 }
