@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import {
   appendFileSync,
   existsSync,
@@ -101,6 +101,7 @@ servers('a cutover with hooks', () => {
     await until('a first record', () => sent.length > 0)
   })
   afterAll(async () => {
+    for (const child of runners) child.kill('SIGKILL')
     end.abort()
     await writing
     await old?.[Symbol.asyncDispose]()
@@ -117,6 +118,8 @@ servers('a cutover with hooks', () => {
     '--progress',
     'plain',
   ]
+  /** One whose test failed would wait at its gate, or soak, for ever. */
+  const runners: ChildProcess[] = []
   const kmig = (...args: string[]) => spawned(bin, [...args, ...own()])
   const what = () => ['cutover', '--discovery', join(home, 'srv-configs'), '--hooks', join(home, 'hooks')]
   const execute = () => [...what(), '--execute', '--yes']
@@ -125,6 +128,7 @@ servers('a cutover with hooks', () => {
     const child = spawn(process.execPath, [bin, ...execute(), ...args, ...own()], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    runners.push(child)
     let said = ''
     child.stderr.on('data', chunk => {
       said += chunk
