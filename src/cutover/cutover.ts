@@ -136,7 +136,9 @@ export class Cutover implements AsyncDisposable {
   async #look({ strategy, accepted }: Looked, fence: readonly FenceProblem[]): Promise<Told> {
     const { options, mirror } = this
     const accept = [...acceptedChecks(accepted), ...(options.accept ?? [])]
-    const told = await lookBefore({ options, mirror, strategy, accept, fence, ...this.#during })
+    const { last } = this.unfinished() ?? {}
+    const signal = AbortSignal.any([this.life, options.signal]) // nothing was begun that is to be put back
+    const told = await lookBefore({ options, mirror, strategy, accept, fence, last, signal })
     this.#fitAtMs = unfit(told).length === 0 ? Date.now() : undefined
     return told
   }

@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Cluster } from '../kafka/index.ts'
-import { type During, isKmigError, writeFileAtomic } from '../kit/index.ts'
+import { type During, isKmigError, KmigError, writeFileAtomic } from '../kit/index.ts'
 import type { CutoverEvent } from './events.ts'
 import { findHooks } from './hooks.ts'
+import { within } from './in-time.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { Ports } from './ports.ts'
 import type { Note } from './run-directory.ts'
-import { differenceOf, lookAt, type Seen } from './seen.ts'
+import { differenceOf, lookAt, type Seen, type SeenOptions } from './seen.ts'
 
 export type DriftAfterOptions = During & {
   source: Cluster
@@ -27,7 +28,7 @@ export const driftAfter = async (
   plan: PlanDocument,
   { source, directory, hooks, signal }: DriftAfterOptions,
 ): Promise<string[]> => {
-  const now = await lookAt(source, { ...plan.subject, signal })
+  const now = await lookInTime(source, { ...plan.subject, signal })
   const path = join(directory, FIRST_LOOK)
   const first = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Seen) : now
   if (first === now) await writeFileAtomic(path, `${JSON.stringify(now, undefined, 2)}\n`)
@@ -38,6 +39,20 @@ export const driftAfter = async (
     ...hookDrift(plan, hooks),
   ]
   return [...new Set(found)]
+}
+
+/** Another command may wait to take the run over. */
+const LOOK_MS = 10_000
+const lookInTime = async (source: Cluster, { signal, ...subject }: SeenOptions): Promise<Seen> => {
+  const timer = new AbortController()
+  const late = () => timer.abort(new KmigError('TIMEOUT', 'the old cluster did not answer in time'))
+  const timeout = setTimeout(late, LOOK_MS)
+  const both = AbortSignal.any([signal, timer.signal])
+  try {
+    return await within(both, lookAt(source, { ...subject, signal: both }))
+  } finally {
+    clearTimeout(timeout)
+  }
 }
 const FIRST_LOOK = 'seen-switched.json'
 

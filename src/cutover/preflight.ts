@@ -4,7 +4,7 @@ import { blocking, CHECKS, type CheckId, preflight, type Told, told } from './do
 import type { FenceProblem } from './fence-port.ts'
 import type { CutoverOptions } from './options.ts'
 import type { PlanDocument } from './plan-document.ts'
-import { type State, undoOf } from './states.ts'
+import { readersIn, type State, undoOf } from './states.ts'
 import { LEAST_WINDOW_MS } from './still.ts'
 
 /** A plan tells these by itself, and nothing moves until they are put right: there is nothing to accept. */
@@ -41,6 +41,8 @@ export type LookBefore = During & {
   accept: readonly string[]
   /** What stands in the way of the fence, where that was looked at already. */
   fence: readonly FenceProblem[]
+  /** Where the run is that goes on, if one does. */
+  last?: State | undefined
 }
 
 /** Looks at everything that the run rests on, as it will be done. Source: CUTOVER.md 11. */
@@ -50,10 +52,12 @@ export const lookBefore = async ({
   strategy,
   accept,
   fence,
+  last,
   signal,
 }: LookBefore): Promise<Told> => {
   const { from, to, groups, discovery, followSymlinks, git, stateDir, hooks: hooksDir } = options
-  const { driver, windowMs, maxFenceMs, wayBack, rehearsedWithinMs } = strategy
+  const { driver, windowMs, maxFenceMs, wayBack, rehearsedWithinMs, acls } = strategy
+  const readers = last && readersIn(last)
   const checks = await preflight({
     ...{ mirror, groups, discovery, followSymlinks, git, stateDir, hooksDir, wayBack, signal },
     names: { old: from.name, next: to.name },
@@ -61,6 +65,8 @@ export const lookBefore = async ({
     windowMs: windowMs ?? (driver === 'hook' ? LEAST_WINDOW_MS : WINDOW_MS),
     maxFenceMs: maxFenceMs ?? undefined,
     rehearsedWithinMs: rehearsedWithinMs ?? undefined,
+    syncAcls: acls,
+    moved: readers?.moved.map(({ group }) => group),
     driver: { probe: async () => [...fence] },
   })
   return told(checks, accept)
@@ -76,5 +82,14 @@ export const unfit = ({ findings }: Told): string[] =>
 export const isBefore = (last: State | undefined): boolean =>
   last === undefined || (BEFORE.has(last.at) && undoOf(last).fence === undefined)
 const BEFORE: ReadonlySet<string> = new Set([
-  ...(['planned', 'mirroring', 'caught-up', 'verified', 'armed', 'backing-off'] as const),
+  ...([
+    'planned',
+    'mirroring',
+    'caught-up',
+    'verified',
+    'reads-moving',
+    'reads-moved',
+    'armed',
+    'backing-off',
+  ] as const),
 ])

@@ -15,12 +15,14 @@ export type AccessOptions = During & {
   driver?: Probed | undefined
   /** Whether a copy back is to be armed; default true. */
   wayBack?: boolean | undefined
+  /** Whether the run makes the ACLs that the new cluster lacks. */
+  syncAcls?: boolean | undefined
 }
 
 /** Who may do what, before and after; whether the fence holds and lets kmig itself pass. */
 export const accessChecks = async (
   facts: Facts,
-  { driver, wayBack, signal }: AccessOptions,
+  { driver, wayBack, syncAcls, signal }: AccessOptions,
 ): Promise<Outcome[]> => {
   const { old, moving } = facts
   const acls = await tried(() => listAcls(old.cluster, { signal, withinMs: WITHIN_MS }), { signal })
@@ -35,7 +37,7 @@ export const accessChecks = async (
       : rights.kind === 'unseen'
         ? notChecked('write-right-on-old', rights.why)
         : looked('write-right-on-old', mayWrite(facts, rights.value.topics)),
-    await aclDiff(facts, { signal }),
+    await aclDiff(facts, { syncAcls, signal }),
     allowEveryone(facts, acls),
   ]
 }
@@ -77,9 +79,12 @@ const mayWrite = (
     },
   )
 
-const aclDiff = async ({ old, next }: Facts, { signal }: During): Promise<Outcome> => {
+const aclDiff = async (
+  { old, next }: Facts,
+  { syncAcls = false, signal }: Pick<AccessOptions, 'syncAcls' | 'signal'>,
+): Promise<Outcome> => {
   const seen = await tried(
-    () => lookAtBelongings({ source: old, target: next, sync: ['acls', 'quotas'], signal }),
+    signal => lookAtBelongings({ source: old, target: next, sync: ['acls', 'quotas'], signal }),
     { signal },
   )
   if (seen.kind === 'unseen') return notChecked('acl-diff', seen.why)
@@ -88,10 +93,10 @@ const aclDiff = async ({ old, next }: Facts, { signal }: During): Promise<Outcom
   const unread = refused.find(({ name }) => name === '(all)')
   if (unread) return notChecked('acl-diff', unread.why ?? '')
   return looked('acl-diff', [
-    ...about(acls.make.map(aclName), {
+    ...about(syncAcls ? [] : acls.make.map(aclName), {
       severity: 'error',
       evidence: names => `ACLs of '${old.name}' that '${next.name}' lacks: ${names}`,
-      fix: 'kmig mirror --sync topics,configs,acls makes them',
+      fix: 'kmig cutover --sync-acls makes them, or kmig mirror --sync topics,configs,acls',
     }),
     ...about(
       refused.map(({ name, why }) => `${name} (${why})`),

@@ -9,8 +9,9 @@ import {
   Metadata,
   type ResponseOf,
 } from '../../kafka/index.ts'
-import { type During, isKmigError, messageOf } from '../../kit/index.ts'
+import { type During, formatDuration, isKmigError, KmigError, messageOf } from '../../kit/index.ts'
 import type { Mirror } from '../../mirror/index.ts'
+import { within } from '../in-time.ts'
 import type { Seen } from '../proof/index.ts'
 
 type Answer = ResponseOf<typeof Metadata>
@@ -43,13 +44,26 @@ export type Facts = {
 /** One question may not hold up the others. */
 const WITHIN_MS = 15_000
 
+/** All that one check asks ends by then, however many brokers don't answer. */
+const CHECK_MS = 60_000
+
 /** An answer, or why there is none: whatever a server says or does not say is no reason for a doctor to give up. */
-export const tried = async <T>(ask: () => Promise<T>, { signal }: During): Promise<Seen<T>> => {
+export const tried = async <T>(
+  ask: (signal: AbortSignal) => Promise<T>,
+  { signal }: During,
+): Promise<Seen<T>> => {
+  const timer = new AbortController()
+  const late = () => timer.abort(new KmigError('TIMEOUT', `no answer within ${formatDuration(CHECK_MS)}`))
+  const timeout = setTimeout(late, CHECK_MS)
+  const both = AbortSignal.any([signal, timer.signal])
   try {
-    return { kind: 'seen', value: await ask() }
+    both.throwIfAborted()
+    return { kind: 'seen', value: await within(both, ask(both)) }
   } catch (e) {
     if (!isKmigError(e) || isKmigError(e, 'BUG') || signal.aborted) throw e
     return { kind: 'unseen', why: messageOf(e) }
+  } finally {
+    clearTimeout(timeout)
   }
 }
 

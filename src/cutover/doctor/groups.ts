@@ -1,6 +1,7 @@
 import { describeGroups, groupOffsets } from '../../kafka/index.ts'
 import { chooser, type During } from '../../kit/index.ts'
-import { unmovable } from '../../offsets/index.ts'
+import { type Mirror, MirrorState } from '../../mirror/index.ts'
+import { StateTopic, unmovable } from '../../offsets/index.ts'
 import { type Facts, tried } from './facts.ts'
 import { about, type Finding, looked, notChecked, type Outcome } from './finding.ts'
 
@@ -8,10 +9,17 @@ type Found = Omit<Finding, 'id'>
 const WITHIN_MS = 15_000
 const GROUP_CHECKS = ['group-active', 'group-unsupported', 'external-offsets'] as const
 
+export type GroupOptions = During & {
+  mirror: Pick<Mirror, 'name' | 'target'>
+  groups?: readonly string[] | undefined
+  /** Groups that a run moved itself, by its journal. */
+  moved?: readonly string[] | undefined
+}
+
 /** Who reads, what of it can be moved, and what keeps its place where kmig can't see it. */
 export const groupChecks = async (
   { old, next, moving, plan }: Facts,
-  { groups, signal }: During & { groups?: readonly string[] | undefined },
+  { mirror, groups, moved = [], signal }: GroupOptions,
 ): Promise<Outcome[]> => {
   const chosen = chooser(groups)
   if (old.groups.kind === 'unseen' || next.groups.kind === 'unseen') {
@@ -26,15 +34,16 @@ export const groupChecks = async (
   const ids = theirs.filter(group => unmovable(group) === undefined).map(({ groupId }) => groupId)
   const there = new Set(next.groups.value.map(({ groupId }) => groupId))
   const seen = await tried(
-    async () => {
+    async signal => {
       const within = { signal, withinMs: WITHIN_MS }
       const common = ids.filter(id => there.has(id))
-      const [described, ours, committed] = await Promise.all([
+      const [described, ours, committed, marked] = await Promise.all([
         describeGroups(old.cluster, ids, within),
         describeGroups(next.cluster, common, within),
         groupOffsets(old.cluster, ids, within),
+        common.length > 0 ? markedMoved(mirror, { signal }) : [],
       ])
-      return { described, ours, committed }
+      return { described, ours, committed, at: new Set([...moved, ...marked]) }
     },
     { signal },
   )
@@ -48,11 +57,13 @@ export const groupChecks = async (
   )
   if (seen.kind === 'unseen')
     return [unsupported, notChecked('group-active', seen.why), notChecked('external-offsets', seen.why)]
-  const { described, ours, committed } = seen.value
+  const { described, ours, committed, at } = seen.value
   const live = described.filter(({ members }) => members.length > 0)
   const active: Found[] = [
     ...about(
-      ours.filter(({ members }) => members.length > 0).map(({ groupId }) => groupId),
+      ours
+        .filter(({ groupId, members }) => members.length > 0 && !at.has(groupId))
+        .map(({ groupId }) => groupId),
       {
         severity: 'error',
         evidence: names =>
@@ -74,6 +85,15 @@ export const groupChecks = async (
     .filter(({ groupId }) => (committed.get(groupId) ?? []).length === 0)
     .map(({ groupId }) => `group ${groupId} commits nothing`)
   return [looked('group-active', active), unsupported, external(silent, { moving, plan })]
+}
+
+/** Groups that a cutover moved before its fence: they run on the new cluster because it let them. */
+const markedMoved = async (
+  { target, name }: GroupOptions['mirror'],
+  { signal }: During,
+): Promise<string[]> => {
+  const topic = await StateTopic.read(target, name, { signal })
+  return topic ? new MirrorState(topic).moved.map(({ group }) => group) : []
 }
 
 /** Streams keeps local state by offsets of its changelogs, Connect its place in topics of its own. */

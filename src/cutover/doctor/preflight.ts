@@ -6,7 +6,7 @@ import { copyChecks } from './copying.ts'
 import { gather } from './facts.ts'
 import { type FileOptions, fileChecks } from './files.ts'
 import { CHECKS, looked, notChecked, type Outcome } from './finding.ts'
-import { groupChecks } from './groups.ts'
+import { type GroupOptions, groupChecks } from './groups.ts'
 import { type ReadinessOptions, readinessChecks } from './readiness.ts'
 import { replicaChecks } from './replicas.ts'
 import { settingChecks } from './settings.ts'
@@ -17,7 +17,8 @@ export type Probed = Pick<FenceDriver, 'probe'>
 export type PreflightOptions = During &
   FileOptions &
   AccessOptions &
-  ReadinessOptions & {
+  ReadinessOptions &
+  GroupOptions & {
     /** Both clusters, looked at; nothing of it need run. */
     mirror: Mirror
     names: { old: string; next: string }

@@ -92,17 +92,19 @@ const budget = async (
   const wheres = movingOf(old, moving).flatMap(({ name, partitions }) =>
     partitions.flatMap(({ partition, leader }) => (leader < 0 ? [] : [{ topic: name, partition }])),
   )
-  const sight = liveSight({ cluster: old.cluster, wheres: () => wheres, groups, signal })
   const start = performance.now()
   const seen = await tried(
-    () => Promise.all([sight.ends(), sight.producers(), sight.transactions(), sight.groups()]),
+    signal => {
+      const sight = liveSight({ cluster: old.cluster, wheres: () => wheres, groups, signal })
+      return Promise.all([sight.ends(), sight.producers(), sight.transactions(), sight.groups()])
+    },
     { signal },
   )
   if (seen.kind === 'unseen') return notChecked('budget', seen.why)
   const lookMs = performance.now() - start
   const many = old.groups.kind === 'seen' ? old.groups.value.length : 0
   const pauseMs = windowMs + LOOKS * lookMs + SWITCH_MS + (many / COMMITS_A_SECOND) * 1_000
-  const pauses = await tried(() => lastSent(old.cluster, wheres, { signal }), { signal })
+  const pauses = await tried(signal => lastSent(old.cluster, wheres, { signal }), { signal })
   const unseen = pauses.kind === 'seen' ? pauseFindings(pausesOf(pauses.value), windowMs) : []
   if (maxFenceMs === undefined || pauseMs <= maxFenceMs) return looked('budget', unseen)
   const evidence = `writers would stand still for about ${formatDuration(pauseMs)}, they may for ${formatDuration(maxFenceMs)}: a window of ${formatDuration(windowMs)}, looks of ${formatDuration(lookMs)}, ${plural(many, 'group')}`
