@@ -10,6 +10,7 @@ import {
   engagedBy,
   type FenceState,
   type FilesPlan,
+  isBeforeFence,
   isEnd,
   readersIn,
   type State,
@@ -72,12 +73,6 @@ export const execute = async (options: ExecuteOptions): Promise<State> => {
 const AFTER: ReadonlySet<StateName> = new Set(['switched', 'target-live', 'soaking', 'completing'])
 /** From here on a failure is made good by going on, not by going back. */
 const COMMITTED: ReadonlySet<StateName> = new Set(['files-written', 'opening'])
-/** Nothing of the cutover proper had begun: the error keeps its own exit code. */
-const PREPARING: ReadonlySet<StateName> = new Set([
-  ...(['planned', 'mirroring', 'caught-up', 'verified', 'reads-moving', 'reads-moved', 'armed'] as const),
-  'backing-off',
-])
-
 const enter = async (state: State, { run, ports, on }: ExecuteOptions): Promise<void> => {
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })
@@ -117,9 +112,9 @@ const resumed = async ({ run, plan, ports }: ExecuteOptions): Promise<State> => 
   if (last?.at === 'switching' && plan.files.length === 0) return { ...last, at: 'files-written' }
   if (last?.at === 'backing-off') return last
   const tried = last && !isEnd(last) ? triedIn(last) : []
-  const { rights } = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last) : {}
-  const fence = last && !isEnd(last) && last.at !== 'aborting' ? undoOf(last).fence : undefined
-  const readers = last && !isEnd(last) && last.at !== 'aborting' ? readersIn(last) : undefined
+  const going = last && !isEnd(last) && last.at !== 'aborting' ? last : undefined
+  const { rights, fence } = going ? undoOf(going) : {}
+  const readers = going && readersIn(going)
   const begun = {
     ...{ at: 'planned' as const, plan },
     ...(tried.length > 0 && { tried }),
@@ -149,8 +144,8 @@ const aborted = async (from: State, e: unknown, options: ExecuteOptions): Promis
   const { code, message, suggestions, cause } = e
   const stay = stayText(readersIn(from))
   const hints = [...suggestions, ...(stay ? [stay] : [])]
-  if (PREPARING.has(from.at) && !undoOf(from).fence)
-    return stay ? new KmigError(code, message, { try: hints, exit: e.exit, cause }) : e
+  // nothing of the cutover proper had begun: the error keeps its own exit code
+  if (isBeforeFence(from)) return stay ? new KmigError(code, message, { try: hints, exit: e.exit, cause }) : e
   const exit = e.exit === EXIT.loss || late.length > 0 ? EXIT.loss : EXIT.aborted
   const times = triedIn(from).length + 1
   const often = times > 1 ? `, after ${times} attempts` : ''

@@ -4,12 +4,16 @@ import { blocking, CHECKS, type CheckId, preflight, type Told, told } from './do
 import type { FenceProblem } from './fence-port.ts'
 import type { CutoverOptions } from './options.ts'
 import type { PlanDocument } from './plan-document.ts'
-import { readersIn, type State, undoOf } from './states.ts'
+import { isBeforeFence, readersIn, type State } from './states.ts'
 import { LEAST_WINDOW_MS } from './still.ts'
 
 /** A plan tells these by itself, and nothing moves until they are put right: there is nothing to accept. */
 const FIRM: readonly CheckId[] = [
-  ...(['same-cluster-id', 'partition-count', 'topic-refused', 'fence-driver-probe', 'git-clean'] as const),
+  'same-cluster-id',
+  'partition-count',
+  'topic-refused',
+  'fence-driver-probe',
+  'git-clean',
 ]
 /** What `--accept` takes. */
 export const ACCEPTABLE = CHECKS.filter(id => !FIRM.includes(id))
@@ -79,17 +83,4 @@ export const unfit = ({ findings }: Told): string[] =>
     .map(({ id, evidence, fix }) => `${id}: ${evidence}: ${fix}; or --accept ${id}`)
 
 /** Whether a run is to be looked at before it goes on: behind a fence that stands each second counts, after it it is too late. */
-export const isBefore = (last: State | undefined): boolean =>
-  last === undefined || (BEFORE.has(last.at) && undoOf(last).fence === undefined)
-const BEFORE: ReadonlySet<string> = new Set([
-  ...([
-    'planned',
-    'mirroring',
-    'caught-up',
-    'verified',
-    'reads-moving',
-    'reads-moved',
-    'armed',
-    'backing-off',
-  ] as const),
-])
+export const isBefore = (last: State | undefined): boolean => last === undefined || isBeforeFence(last)

@@ -178,6 +178,21 @@ export const isBack = (state: State | undefined): state is BackState =>
 export const readersIn = (state: State | undefined): ReadersState | undefined =>
   state && 'readers' in state ? state.readers : undefined
 
+/** Before anybody is kept off; a state that is added there belongs in this list. */
+const PREPARING: ReadonlySet<StateName> = new Set<StateName>([
+  'planned',
+  'mirroring',
+  'caught-up',
+  'verified',
+  'reads-moving',
+  'reads-moved',
+  'armed',
+  'backing-off',
+])
+/** Whether nothing of the cutover proper has begun, and no fence stands. */
+export const isBeforeFence = (state: State): boolean =>
+  PREPARING.has(state.at) && undoOf(state).fence === undefined
+
 /** What a state has engaged, for whoever has to take it back. */
 export const undoOf = (state: State): Undo => ({
   fence: 'fence' in state ? state.fence : undefined,
