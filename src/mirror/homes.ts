@@ -13,7 +13,7 @@ import { Outlet } from './outlet.ts'
  * Connections per broker and direction: the broker handles one request per connection at a time. One that is far away is
  * asked on more: an answer is long under way, and its buffer for sending (`socket.send.buffer.bytes`, 100 KB) bounds each.
  */
-const CONNECTIONS = { near: 2, far: 8 }
+const CONNECTIONS = { near: 2, far: 16 }
 /** A lane whose broker is not found is looked up again after these; one that was well for so long begins anew. */
 const AGAIN_MS = { firstMs: 200, maxMs: 5_000 }
 const WELL_MS = 15_000
@@ -45,6 +45,9 @@ export type HomesOptions = {
   run(loop: Promise<void>): void
   warn(where: string, error: KmigError): void
 }
+
+/** One of the connections to a broker. */
+type Home = { nodeId: number; slot: number }
 
 /** Which lane is on which connection: the inlets of the source's brokers, the outlets of the target's. */
 export class Homes {
@@ -107,30 +110,47 @@ export class Homes {
 
   /** Puts lanes on connections to the brokers that lead them; those that can't be reached are tried again later. */
   async house(lanes: readonly Lane[]): Promise<void> {
-    const { source, target, signal } = this.#o
-    for (const [key, share] of this.#byLeader(lanes, target)) {
-      const sending = share.filter(lane => lane.open && !this.#out.has(lane))
-      // the leader that was checked, in the epoch that was checked, or no batch is sent
-      const led = sending.filter(
-        lane => target.leaderOf(lane.topic, lane.partition)?.leaderEpoch === lane.epoch,
-      )
-      for (const lane of sending) if (!led.includes(lane)) lane.doubt('the leader of the target has changed')
-      if (key === undefined || led.length === 0) continue
-      const to = await this.#reach(() => target.connection(key.nodeId, `produce-${key.slot}`, signal), led)
-      if (to) this.#send(led, this.#outletOf(to))
-      else for (const lane of led) lane.doubt('the target could not be reached')
-    }
+    const { source, target } = this.#o
+    await Promise.all(
+      this.#byLeader(lanes, target)
+        .entries()
+        .map(([to, share]) => this.#houseOut(to, share)),
+    )
     await this.#findStrayed(lanes)
-    for (const [key, share] of this.#byLeader(lanes, source)) {
-      const asking = share.filter(
-        lane => lane.phase.at === 'copying' && !this.#in.has(lane) && !this.#strayed.has(lane),
-      )
-      if (asking.length === 0) continue
-      const from =
-        key && (await this.#reach(() => source.connection(key.nodeId, `fetch-${key.slot}`, signal), asking))
-      if (from) this.#ask(asking, this.#inletOf(from))
-      else for (const lane of asking) this.#stray(lane)
-    }
+    await Promise.all(
+      this.#byLeader(lanes, source)
+        .entries()
+        .map(([from, share]) => this.#houseIn(from, share)),
+    )
+  }
+
+  async #houseOut(to: Home | undefined, share: readonly Lane[]): Promise<void> {
+    const { target, signal } = this.#o
+    const sending = share.filter(lane => lane.open && !this.#out.has(lane))
+    // the leader that was checked, in the epoch that was checked, or no batch is sent
+    const led = sending.filter(
+      lane => target.leaderOf(lane.topic, lane.partition)?.leaderEpoch === lane.epoch,
+    )
+    for (const lane of sending) if (!led.includes(lane)) lane.doubt('the leader of the target has changed')
+    if (to === undefined || led.length === 0) return
+    const connection = await this.#reach(
+      () => target.connection(to.nodeId, `produce-${to.slot}`, signal),
+      led,
+    )
+    if (connection) this.#send(led, this.#outletOf(connection))
+    else for (const lane of led) lane.doubt('the target could not be reached')
+  }
+
+  async #houseIn(from: Home | undefined, share: readonly Lane[]): Promise<void> {
+    const { source, signal } = this.#o
+    const asking = share.filter(
+      lane => lane.phase.at === 'copying' && !this.#in.has(lane) && !this.#strayed.has(lane),
+    )
+    if (asking.length === 0) return
+    const connection =
+      from && (await this.#reach(() => source.connection(from.nodeId, `fetch-${from.slot}`, signal), asking))
+    if (connection) this.#ask(asking, this.#inletOf(connection))
+    else for (const lane of asking) this.#stray(lane)
   }
 
   /** The longer a lane finds no broker the longer it waits for the next look: metadata must not be asked for all the time. */
@@ -147,7 +167,7 @@ export class Homes {
   }
 
   #byLeader(lanes: readonly Lane[], cluster: Cluster) {
-    const keys = new Map<string, { nodeId: number; slot: number }>()
+    const keys = new Map<string, Home>()
     return Map.groupBy(lanes, lane => {
       const leader = cluster.leaderOf(lane.topic, lane.partition)
       if (!leader) return undefined
@@ -225,6 +245,10 @@ export class Homes {
       leaderEpochOf: ({ topic, partition }) => source.leaderOf(topic, partition)?.leaderEpoch ?? -1,
       mostBytes: () => memory.perAnswer(this.#inlets.size, source.roundTripMs),
       full: () => this.#underWay() + lanes.reduce((sum, lane) => sum + lane.held, 0) > memory.held,
+      asks: () => {
+        this.#inlets.delete(connection) // to the end of the line: those that waited longest are woken first
+        this.#inlets.set(connection, inlet)
+      },
       fed: () => {
         for (const outlet of this.#outlets.values()) outlet.pump()
         moved()

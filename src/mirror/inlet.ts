@@ -70,6 +70,8 @@ export type InletOptions = {
   mostBytes(): number
   /** Whether all lanes together hold too much, what is under way to them included. */
   full(): boolean
+  /** It asks: the turn of the others comes first now. */
+  asks(): void
   /** Lanes got something. */
   fed(): void
   /** This broker no longer leads a lane's partition, or can't tell. */
@@ -173,11 +175,12 @@ export class Inlet {
   }
 
   async #ask(hungry: readonly Lane[]): Promise<void> {
-    const { brakes, topicIds, signal, pool, mostBytes, fed } = this.#options
+    const { brakes, topicIds, signal, pool, mostBytes, asks, fed } = this.#options
     const maxBytes = Math.min(this.#bytes, mostBytes(), Math.max(LEAST_BYTES, brakes.maxRate ?? this.#bytes))
     const asked = new Map(hungry.map(lane => [lane.where, { lane, generation: lane.generation }]))
     const asking = performance.now()
     this.underWay = Math.min(maxBytes, this.#came * GROWTH)
+    asks()
     const answer = await fetchFrom(
       this.connection,
       topicIds,

@@ -110,6 +110,31 @@ servers('kmig mirror within limits', () => {
     ])
   })
 
+  test('partitions of a source that is far away take turns: none waits while the others use the memory up', async () => {
+    await using far = await MirrorWorld.open({ old: { listeners: ['link'] } })
+    await far.clusters.old.link(1).shape({ delayMs: 40, inFlightBytes: 64 * MB })
+    const partitions = Array.from({ length: 12 }, (_, partition) => partition)
+    await far.fill('turns', { partitions: 12, batches: 300, records: 60 })
+    const copied = run('turns', {
+      from: { name: 'old', bootstrap: parseBootstrap(far.bootstrap('old')) },
+      to: { name: 'new', bootstrap: parseBootstrap(far.bootstrap('new')) },
+      stateDir: far.stateDir,
+    }).running
+    const ask = partitions.map(partition => ({ topic: 'turns', partition, timestamp: -1n }))
+    let ends = partitions.map(() => 0)
+    while (ends.reduce((sum, end) => sum + end, 0) < 12 * 9_000) {
+      await sleep(20)
+      const found = await far.next.listOffsets(ask, { refused: () => {} }).catch(() => undefined) // not made yet
+      if (found?.size === 12)
+        ends = found
+          .values()
+          .toArray()
+          .map(({ offset }) => Number(offset))
+    }
+    expect(Math.min(...ends), `half is copied: ${ends}`).toBeGreaterThan(9_000 / 4)
+    expect(exitOf((await copied).report)).toBe(0)
+  })
+
   test('a transaction that stays open is named with its producer and its transactional id', async () => {
     await world.fill('held', { batches: 3 })
     const producer = kafkaJs({ brokers: world.clusters.old.bootstrap().split(',') }).producer({
