@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
 import { barrier } from '../../src/cutover/barrier/index.ts'
 import { clockSkew } from '../../src/cutover/doctor/clock.ts'
-import type { Facts } from '../../src/cutover/doctor/facts.ts'
+import { type Facts, gather } from '../../src/cutover/doctor/facts.ts'
+import { groupChecks } from '../../src/cutover/doctor/groups.ts'
 import {
   blocking,
   CHECKS,
@@ -19,6 +20,7 @@ import { proofOf } from '../../src/cutover/proof/index.ts'
 import {
   type Acl,
   Cluster,
+  commitOffsets,
   createAcls,
   createTopics,
   deleteAcls,
@@ -27,7 +29,8 @@ import {
   listAcls,
 } from '../../src/kafka/index.ts'
 import { parseBootstrap, retry, sleep } from '../../src/kit/index.ts'
-import { runMirror } from '../../src/mirror/index.ts'
+import { Mirror, MirrorState, runMirror } from '../../src/mirror/index.ts'
+import { StateTopic } from '../../src/offsets/index.ts'
 import { discoveryText } from '../discovery/cases.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
@@ -468,6 +471,39 @@ servers('what a cutover rests on', () => {
         kind: 'not-checked',
         why: expect.stringMatching(/'old' can't be measured: only a controller without ZooKeeper/),
       })
+    })
+    test('a group that runs on the new cluster blocks, but not one that a run moved there first', async () => {
+      const group = 'sick-readers'
+      await createTopics(world.next, [{ name: 'early', partitions: 1, replicationFactor: 1 }])
+      await commitOffsets(world.old, group, [{ topic: 'sick', partition: 0, offset: 0n, metadata: null }])
+      const consumer = kafkaJs({ brokers: world.next.bootstrap }).consumer({ groupId: group })
+      await consumer.connect()
+      resources.defer(() => consumer.disconnect())
+      const joined = new Promise(done => consumer.on(consumer.events.GROUP_JOIN, done))
+      await consumer.subscribe({ topics: ['early'] })
+      await consumer.run({ eachMessage: async () => {} })
+      await joined
+      const { stateDir } = world
+      const ends = {
+        from: { name: 'old', bootstrap: world.old.bootstrap },
+        to: { name: 'new', bootstrap: world.next.bootstrap },
+      }
+      await using mirror = await Mirror.open({ ...ends, stateDir, name: 'readers', topics: TOPICS, signal })
+      const facts = await gather(mirror, { old: 'old', next: 'new' }, { signal })
+      const blocked = async (moved?: string[]) => {
+        const outcomes = await groupChecks(facts, { mirror, groups: ['sick-*'], moved, signal })
+        const active = outcomes.find(({ id }) => id === 'group-active')
+        if (active?.kind !== 'looked') throw new Error(active?.why)
+        return active.findings.map(({ severity, evidence }) => `${severity}: ${evidence}`)
+      }
+      const runs = [expect.stringMatching(/^error: groups run on 'new' already, .*: sick-readers$/)]
+      expect(await blocked()).toEqual(runs)
+      expect(await blocked(['sick-others'])).toEqual(runs)
+      expect(await blocked([group])).toEqual([]) // as the journal says
+      const state = new MirrorState(await StateTopic.open(world.next, 'readers', { signal }))
+      await state.setMoved(group, { run: 'before', at: new Date().toISOString(), partitions: [] }, { signal })
+      expect(await blocked()).toEqual([]) // as the new cluster remembers
+      await consumer.disconnect()
     })
     test('a transaction that is open for a moment is none to tell of', async () => {
       const writer = await writerOf({ transactionalId: 'sick-writer' })

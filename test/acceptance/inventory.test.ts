@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
+import { accessChecks } from '../../src/cutover/doctor/access.ts'
+import { gather } from '../../src/cutover/doctor/facts.ts'
 import {
   applyBelongings,
   type Found,
@@ -202,6 +204,20 @@ servers('what a cluster has beside its records', () => {
       ['refused', "allow kmig's user Alter on the cluster on 'old'"],
       ['refused', "allow kmig's user AlterConfigs on the cluster on 'old'"],
     ])
+  })
+
+  test('a preflight blocks over ACLs that the new cluster lacks, and not over those that the run makes itself', async () => {
+    await using mirror = await Mirror.open(options('preflight'))
+    const facts = await gather(mirror, { old: 'old', next: 'new' }, { signal })
+    const lacks = async (syncAcls: boolean) => {
+      const outcome = (await accessChecks(facts, { syncAcls, signal })).find(({ id }) => id === 'acl-diff')
+      if (outcome?.kind !== 'looked') throw new Error(outcome?.why)
+      return outcome.findings.flatMap(({ severity, evidence }) => (severity === 'error' ? [evidence] : []))
+    }
+    expect(await lacks(false)).toEqual([
+      expect.stringContaining("ACLs of 'old' that 'new' lacks: allow User:admin all on topic ord*"),
+    ])
+    expect(await lacks(true)).toEqual([])
   })
 
   test('with a write hold, ACLs that allow writing to moved topics come when it is lifted', async () => {

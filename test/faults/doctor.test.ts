@@ -1,7 +1,10 @@
 import { expect, test } from 'vitest'
-import { blocking, doctor } from '../../src/cutover/doctor/index.ts'
+import { blocking, CHECKS, doctor } from '../../src/cutover/doctor/index.ts'
+import { preflight } from '../../src/cutover/doctor/preflight.ts'
+import { fenceDriver } from '../../src/cutover/fences/index.ts'
 import { createTopics, kafkaJs } from '../../src/kafka/index.ts'
 import { retry } from '../../src/kit/index.ts'
+import { Mirror } from '../../src/mirror/index.ts'
 import { MirrorWorld } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 
@@ -67,6 +70,40 @@ servers('kmig doctor on a cluster that is ill', () => {
     await retry(told, { withinMs: 120_000, retriable: () => true, backoff: { firstMs: 1_000, maxMs: 2_000 } })
     await world.clusters.old.node(victim).stop('kill')
     await admin.disconnect()
+  })
+  test('with all brokers but one frozen the checks end in the time that they have together, and what was not seen is told', async () => {
+    await using world = await MirrorWorld.open({ old: { brokers: 3 } })
+    await world.make('frozen', 3)
+    const { signal } = new AbortController()
+    const ends = {
+      from: { name: 'old', bootstrap: world.old.bootstrap },
+      to: { name: 'new', bootstrap: world.next.bootstrap },
+    }
+    await using mirror = await Mirror.open({ ...ends, stateDir: world.stateDir, signal })
+    const controller = await kafkaJs({ brokers: world.old.bootstrap }).admin()
+    await controller.connect()
+    const awake = (await controller.describeCluster()).controller ?? -1
+    await controller.disconnect()
+    const frozen = [...world.old.brokers.keys()].filter(id => id !== awake)
+    for (const id of frozen) world.clusters.old.node(id).pause()
+    try {
+      const started = performance.now()
+      const checks = await preflight({
+        ...{ mirror, names: { old: 'old', next: 'new' }, old: ends.from, next: ends.to, signal },
+        ...{ stateDir: world.stateDir, windowMs: 1_000, maxFenceMs: 45_000 },
+        driver: fenceDriver('min-isr', {
+          ...{ side: 'old', cluster: mirror.source, topics: ['frozen'], accepted: [], signal },
+        }),
+      })
+      const ms = performance.now() - started
+      const unseen = checks.filter(each => each.kind === 'not-checked')
+      expect(ms).toBeLessThan(120_000)
+      expect(checks.map(({ id }) => id)).toEqual([...CHECKS])
+      expect(unseen.map(({ id }) => id)).toContain('disk')
+      for (const { why } of unseen) expect(why).toMatch(/\w/)
+    } finally {
+      for (const id of frozen) world.clusters.old.node(id).resume()
+    }
   })
   test('a group that lives on the new cluster blocks, live ones of the old are told, others are named', async () => {
     await using world = await MirrorWorld.open()

@@ -43,27 +43,43 @@ export type Facts = {
 
 /** One question may not hold up the others. */
 const WITHIN_MS = 15_000
+/** The first question, without which there are no others: of one broker after the other, as some may be frozen. */
+const FIRST = { withinMs: 60_000, timeoutMs: 5_000 }
 
-/** All that one check asks ends by then, however many brokers don't answer. */
+/** All that one check asks ends by then, however many brokers don't answer; and all that all of them ask. */
 const CHECK_MS = 60_000
+const ALL_MS = 90_000
+
+type Timed = { signal: AbortSignal } & Disposable
+const timed = (ms: number, what: string, { signal }: During): Timed => {
+  const timer = new AbortController()
+  const timeout = setTimeout(() => timer.abort(new KmigError('TIMEOUT', what)), ms)
+  return {
+    signal: AbortSignal.any([signal, timer.signal]),
+    [Symbol.dispose]: () => clearTimeout(timeout),
+  }
+}
+/** The time that all checks have together, for `tried`: what is not seen by then is unseen. */
+export const inAll = (during: During): Timed =>
+  timed(
+    ALL_MS,
+    `all checks together have ${formatDuration(ALL_MS)}, and brokers did not answer in that`,
+    during,
+  )
 
 /** An answer, or why there is none: whatever a server says or does not say is no reason for a doctor to give up. */
 export const tried = async <T>(
   ask: (signal: AbortSignal) => Promise<T>,
   { signal }: During,
 ): Promise<Seen<T>> => {
-  const timer = new AbortController()
-  const late = () => timer.abort(new KmigError('TIMEOUT', `no answer within ${formatDuration(CHECK_MS)}`))
-  const timeout = setTimeout(late, CHECK_MS)
-  const both = AbortSignal.any([signal, timer.signal])
+  using limit = timed(CHECK_MS, `no answer within ${formatDuration(CHECK_MS)}`, { signal })
   try {
-    both.throwIfAborted()
-    return { kind: 'seen', value: await within(both, ask(both)) }
+    limit.signal.throwIfAborted()
+    return { kind: 'seen', value: await within(limit.signal, ask(limit.signal)) }
   } catch (e) {
-    if (!isKmigError(e) || isKmigError(e, 'BUG') || signal.aborted) throw e
+    const calledOff = signal.aborted && !isKmigError(signal.reason, 'TIMEOUT')
+    if (!isKmigError(e) || isKmigError(e, 'BUG') || calledOff) throw e
     return { kind: 'unseen', why: messageOf(e) }
-  } finally {
-    clearTimeout(timeout)
   }
 }
 
@@ -88,7 +104,7 @@ const sideOf = async (
   { signal }: During,
 ): Promise<Side> => {
   const within = { signal, withinMs: WITHIN_MS }
-  const { brokers, topics } = await cluster.any(Metadata, { topics: null }, within)
+  const { brokers, topics } = await cluster.any(Metadata, { topics: null }, { signal, ...FIRST })
   const there = topics.flatMap(({ name, errorCode }) => (errorCode === 0 && name !== null ? [name] : []))
   const resources = brokers.map(({ nodeId }) => ({ kind: 'broker' as const, name: String(nodeId) }))
   const [topicConfigs, brokerConfigs, versions, groups] = await Promise.all([

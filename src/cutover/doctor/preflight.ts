@@ -3,7 +3,7 @@ import type { Mirror } from '../../mirror/index.ts'
 import type { FenceDriver } from '../fence-port.ts'
 import { type AccessOptions, accessChecks } from './access.ts'
 import { copyChecks } from './copying.ts'
-import { gather } from './facts.ts'
+import { gather, inAll } from './facts.ts'
 import { type FileOptions, fileChecks } from './files.ts'
 import { CHECKS, looked, notChecked, type Outcome } from './finding.ts'
 import { type GroupOptions, groupChecks } from './groups.ts'
@@ -24,9 +24,15 @@ export type PreflightOptions = During &
     names: { old: string; next: string }
   }
 
-/** Every check with what became of it, in their order: looks at clusters, files and run. Source: CUTOVER.md 11. */
+/**
+ * Every check with what became of it, in their order: looks at clusters, files and run. Those of clusters end in time,
+ * whether or not they were answered. Source: CUTOVER.md 11.
+ */
 export const preflight = async (options: PreflightOptions): Promise<Outcome[]> => {
-  const { mirror, names, signal } = options
+  const { mirror, names } = options
+  using limit = inAll(options)
+  const { signal } = limit
+  const timely = { ...options, signal }
   const facts = await gather(mirror, names, { signal })
   const outcomes = [
     looked('same-cluster-id'), // Mirror.open refuses that
@@ -35,13 +41,14 @@ export const preflight = async (options: PreflightOptions): Promise<Outcome[]> =
     ...(
       await Promise.all([
         copyChecks(facts, { signal }),
-        accessChecks(facts, options),
-        groupChecks(facts, options),
-        fileChecks(facts, options),
-        readinessChecks(facts, options),
+        accessChecks(facts, timely),
+        groupChecks(facts, timely),
+        fileChecks(facts, options), // no broker is asked
+        readinessChecks(facts, timely),
       ])
     ).flat(),
   ]
+  options.signal.throwIfAborted()
   const by = new Map(outcomes.map(each => [each.id, each]))
   return CHECKS.map(id => by.get(id) ?? notChecked(id, 'kmig has no check of this'))
 }
