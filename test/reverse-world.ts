@@ -1,17 +1,35 @@
-import { expect } from 'vitest'
+import { expect, onTestFailed } from 'vitest'
 import { type Cluster, commitOffsets, groupOffsets, partitionKey, partitionOf } from '../src/kafka/index.ts'
 import { Offset, parseBootstrap } from '../src/kit/index.ts'
-import { type MirrorEvent, ReverseMirror, type ReverseOptions } from '../src/mirror/index.ts'
+import { eventText, type MirrorEvent, ReverseMirror, type ReverseOptions } from '../src/mirror/index.ts'
 import type { MirrorWorld } from './mirror-world.ts'
 
-/** The way back of a mirror of this world, in this process. */
-export const wayBack = (
+/** What each lane of a way back does: where one that never ends stands. */
+export const lanesText = ({ lanes }: ReverseMirror): string =>
+  lanes
+    .map(lane => {
+      const { where, phase, acked, wanted, sourceEnd, sourceStable, flying, held, idle, keeps, fillable } = lane
+      const at = phase.at === 'doubt' ? `doubt (${phase.why})` : phase.at
+      const ends = `acked ${acked}, wanted ${wanted} of ${sourceStable}/${sourceEnd}, target ${lane.place.target}`
+      const work = `flying ${flying}, held ${held}, idle ${idle}, keeps ${keeps}, fillable ${fillable}`
+      return `${where}: ${at}, ${ends}, ${work}, setbacks ${lane.setbacks}`
+    })
+    .join('\n')
+
+/** The way back of a mirror of this world, in this process. A test that fails tells what its lanes did, and what it said last. */
+export const wayBack = async (
   world: MirrorWorld,
   name: string,
   run: string,
   more: Partial<ReverseOptions> = {},
-): Promise<ReverseMirror> =>
-  ReverseMirror.open({
+): Promise<ReverseMirror> => {
+  const said: string[] = []
+  const tell = (event: MirrorEvent) => {
+    world.events.push(event)
+    if (event.kind === 'lapsed' || event.kind === 'share') said.push(`${clock()} ${JSON.stringify(event)}`)
+    else if (event.kind !== 'progress') said.push(`${clock()} ${eventText(event) ?? event.kind}`)
+  }
+  const reverse = await ReverseMirror.open({
     from: { name: 'new', bootstrap: parseBootstrap(world.bootstrap('new')) },
     to: { name: 'old', bootstrap: parseBootstrap(world.bootstrap('old')) },
     name,
@@ -19,9 +37,17 @@ export const wayBack = (
     groups: [`${name}-*`],
     stateDir: world.stateDir,
     signal: AbortSignal.timeout(240_000),
-    on: (event: MirrorEvent) => world.events.push(event),
+    on: tell,
     ...more,
   })
+  onTestFailed(() => {
+    const lines = [lanesText(reverse), ...said.slice(-50)]
+    process.stderr.write(`way back of ${name} at ${clock()}:\n${lines.join('\n')}\n`)
+  })
+  return reverse
+}
+
+const clock = (): string => new Date().toISOString().slice(11, 23)
 
 /** Where the old cluster ends, as a cut; nobody writes. */
 export const cutOf = async (world: MirrorWorld, topics: readonly string[]) =>
