@@ -1,4 +1,5 @@
 import { bug, type During, isKmigError, KmigError, messageOf, sleep } from '../kit/index.ts'
+import { type Beside, besideLost, besideText, holdsRecords } from './beside.ts'
 import type { Budget } from './budget.ts'
 import type { CutoverEvent } from './events.ts'
 import { type RunLog, releaseBack } from './execute.ts'
@@ -10,6 +11,7 @@ import type { RolledBack } from './rollback.ts'
 import {
   type BackProved,
   type BackState,
+  type Cut,
   cutOf,
   endsOf,
   type FenceState,
@@ -55,6 +57,8 @@ export const goBack = async (
   if (!(from.at === 'back-switching' && from.handedBack)) await way.start(pointsOf(before))
   let now: BackState
   if (!isBack(from)) {
+    for (const { where } of (await besideOf(before, options)).filter(each => !holdsRecords(each)))
+      on?.({ kind: 'mirror', event: { kind: 'warning', where, text: EMPTY } })
     await whileTheyAnswer(options, nearlyThere(way, options))
     const { at: wasAt, ...was } = from
     const fence = { plan: await ports.fences.next.plan(), sinceMs: ports.clock.wall() }
@@ -105,10 +109,12 @@ const forward = async (
         if (copies(now.was, ports)) await eachReader(now, options, 'stop-readers', 'new')
         const { lossy = false } = options
         const lost = await whileTheyAnswer(options, way.drained(endsOf(now.ends), { lossy }))
+        const beside = await besideOf(now.was, options)
         await refuseLate(ports, now)
         const groups = groupsMoved(await way.syncGroups(endsOf(now.ends)))
         if (groups.left.length > 0 && now.was.reverse && !lossy) throw groupsLeft(groups.left)
-        return { ...now, at: 'back-offsets', groups, lost }
+        const stays = beside.filter(holdsRecords).map(each => besideText(each))
+        return { ...now, at: 'back-offsets', groups, lost: [...lost, ...stays], beside: besideEnds(beside) }
       }
       case 'back-offsets':
         await refuseLate(ports, now)
@@ -135,6 +141,18 @@ const eachReader = async (
   for (const { group } of was.readers?.moved ?? [])
     await ports.hooks.run(hook, { state: at, side }, { group })
 }
+
+const EMPTY = 'it was made on the new cluster after the switch, and is empty: it is not on the old one'
+
+/** What was made on the new cluster since the switch. Throws ROLLBACK_REFUSED where that has records. */
+const besideOf = async ({ cut }: Switched, { ports, lossy }: BackOptions): Promise<Beside[]> => {
+  const found = (await ports.beside?.look(cut)) ?? []
+  const full = found.filter(holdsRecords)
+  if (full.length > 0 && !lossy) throw besideLost(full)
+  return found
+}
+const besideEnds = (found: readonly Beside[]): Cut =>
+  cutOf(new Map(found.flatMap(({ where, to }) => (to === undefined ? [] : [[where, to] as const]))))
 
 const refuseLate = async (ports: Ports, { ends }: BackProved): Promise<void> => {
   const found = grown(endsOf(ends), leosOf(await ports.ends.next()))
@@ -176,7 +194,17 @@ const finish = async (
   })
   // by a writer that no fence keeps off
   const late = grown(endsOf(now.ends), leosOf(await ports.ends.next())).filter(({ from, to }) => to > from)
-  const lost = [...(now.lost ?? []), ...late.map(range => lostText(range, 'written while kmig went back'))]
+  const known: Cut = now.beside ?? {}
+  const more = ((await ports.beside?.look(was.cut)) ?? []).filter(
+    each =>
+      holdsRecords(each) &&
+      (each.to === undefined ? !(each.where in known) : String(each.to) !== known[each.where]),
+  )
+  const lost = [
+    ...(now.lost ?? []),
+    ...late.map(range => lostText(range, 'written while kmig went back')),
+    ...more.map(each => besideText(each, known[each.where] ?? String(each.from))),
+  ]
   const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost }
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })

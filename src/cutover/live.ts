@@ -30,6 +30,7 @@ export type LiveOptions = MirrorPortOptions & {
   reverse?: Ports['reverse']
   check?: Ports['check']
   readers?: Ports['readers']
+  beside?: Ports['beside']
 }
 
 /** Real clusters and real files as a cutover's world. */
@@ -50,6 +51,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     reverse,
     check,
     readers,
+    beside,
   } = options
   const ends = {
     old: () => logEnds(mirror.source, wheres(), { signal: life }),
@@ -66,7 +68,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     ends,
     discovery: yamlDirectory(options.discovery, { journalDir: run.directory }),
     clock,
-    ...{ hooks, gate, drift, driftAfter, unfit, watch, reverse, check, readers },
+    ...{ hooks, gate, drift, driftAfter, unfit, watch, reverse, check, readers, beside },
     record: {
       keep: (name, value) => writeFileAtomic(join(run.directory, name), `${json(value)}\n`),
       saw: (seen, atMs) => keepSeen(run.directory, seen, atMs),

@@ -2,6 +2,7 @@ import type { Env } from '../config/index.ts'
 import { type ClusterAddress, partitionOf } from '../kafka/index.ts'
 import { type During, isKmigError, LockFile, onAbort, parseBootstrap, sleep } from '../kit/index.ts'
 import { Mirror } from '../mirror/index.ts'
+import { besidePort } from './beside.ts'
 import type { Budget } from './budget.ts'
 import { tell } from './control.ts'
 import { readDocument } from './document.ts'
@@ -114,6 +115,7 @@ export const openHeld = async (
       sides: { from: sideOf(header.from, access), to: sideOf(header.to, access) },
     }),
     reverse: reverse || undefined,
+    beside: besidePort({ ...header, next: mirror.target, directory, ...during }),
     driver: document?.strategy.driver ?? 'manual',
     seal: document?.strategy.seal ?? undefined,
     accepted: document?.accepted ?? [],

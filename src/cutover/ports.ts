@@ -1,6 +1,7 @@
 import type { DiscoveryStore } from '../discovery/index.ts'
 import type { MovedReaders, ReadersMoved, ReadersSight } from '../mirror/index.ts'
 import type { GroupReport } from '../offsets/index.ts'
+import type { BesidePort } from './beside.ts'
 import type { CheckPort } from './check-port.ts'
 import type { FenceDriver, FencePlan, ProofPort } from './fence-port.ts'
 import type { RightsPort } from './fences/rights.ts'
@@ -147,6 +148,7 @@ export type Ports = {
   proof: { old: ProofPort; next: ProofPort }
   readers?: ReadersPort | undefined
   check?: CheckPort | undefined
+  beside?: BesidePort | undefined
   reverse?: ReversePort | undefined
   /** What is no longer as the plan found it, in words. `fenced`: but for what a fence that stands has changed. */
   drift(how: { fenced: boolean }): Promise<readonly string[]>

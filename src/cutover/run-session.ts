@@ -5,6 +5,7 @@ import { type Cluster, partitionOf } from '../kafka/index.ts'
 import { bug, type During, KmigError, messageOf, writeFileAtomic } from '../kit/index.ts'
 import type { Mirror } from '../mirror/index.ts'
 import { isGone } from './away.ts'
+import { besidePort } from './beside.ts'
 import { carryStranded } from './carry.ts'
 import { checkPort } from './certificate/index.ts'
 import { type Certified, certify } from './certify.ts'
@@ -227,9 +228,10 @@ const sessionPorts = ({
     cutover.mirror.plan.topics.flatMap(({ topic, partitions }) =>
       partitions.map(({ partition }) => ({ topic, partition })),
     )
-  const { id } = run.header
+  const { header, directory } = run
+  const { id } = header
   const { name } = cutover.mirror
-  const ports: Omit<LiveOptions, 'mirror' | 'readers'> = {
+  const ports: Omit<LiveOptions, 'mirror' | 'readers' | 'beside'> = {
     ...{ groups, discovery, signal, wheres, driver, life, gate, rights },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
@@ -258,7 +260,8 @@ const sessionPorts = ({
   const first = { sides: { from, to }, wanted: wantedIn(document), run: { id }, life }
   return () => {
     const { mirror } = cutover
-    return livePorts({ ...ports, mirror, readers: readersPort({ ...first, mirror }) })
+    const beside = besidePort({ ...header, next: mirror.target, directory, signal: life })
+    return livePorts({ ...ports, mirror, beside, readers: readersPort({ ...first, mirror }) })
   }
 }
 

@@ -103,6 +103,8 @@ export type BackProved = Back & {
   groups?: GroupsMoved | undefined
   /** What is on the new cluster only, and stays behind by consent. */
   lost?: readonly string[] | undefined
+  /** Where partitions ended then that were made on the new cluster after the switch. */
+  beside?: Cut | undefined
   /** The mirror can go on from here, nothing more is to be copied back: only the writers are to be let go. */
   handedBack?: true | undefined
 }

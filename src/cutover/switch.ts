@@ -14,6 +14,7 @@ export const seal = async (now: Proved, { ports, budget }: ExecuteOptions): Prom
   const reverse = await ports.reverse?.arm(pointsOf(now))
   await refuseGrowth(ports, now.cut)
   await refuseForeign(ports, endsOf(now.next))
+  await ports.beside?.remember()
   await ports.hooks.run('pre-switch', { state: 'sealing', side: 'new' })
   if (!(await ports.record.decide('switch', now.fence)))
     throw overBudget('sealing', budget(now.fence), ports.clock.wall())
