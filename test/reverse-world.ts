@@ -8,7 +8,8 @@ import type { MirrorWorld } from './mirror-world.ts'
 export const lanesText = ({ lanes }: ReverseMirror): string =>
   lanes
     .map(lane => {
-      const { where, phase, acked, wanted, sourceEnd, sourceStable, flying, held, idle, keeps, fillable } = lane
+      const { where, phase, acked, wanted, sourceEnd, sourceStable, flying, held, idle, keeps, fillable } =
+        lane
       const at = phase.at === 'doubt' ? `doubt (${phase.why})` : phase.at
       const ends = `acked ${acked}, wanted ${wanted} of ${sourceStable}/${sourceEnd}, target ${lane.place.target}`
       const work = `flying ${flying}, held ${held}, idle ${idle}, keeps ${keeps}, fillable ${fillable}`
@@ -29,6 +30,7 @@ export const wayBack = async (
     if (event.kind === 'lapsed' || event.kind === 'share') said.push(`${clock()} ${JSON.stringify(event)}`)
     else if (event.kind !== 'progress') said.push(`${clock()} ${eventText(event) ?? event.kind}`)
   }
+  const { signal = AbortSignal.timeout(240_000) } = more
   const reverse = await ReverseMirror.open({
     from: { name: 'new', bootstrap: parseBootstrap(world.bootstrap('new')) },
     to: { name: 'old', bootstrap: parseBootstrap(world.bootstrap('old')) },
@@ -36,12 +38,16 @@ export const wayBack = async (
     run,
     groups: [`${name}-*`],
     stateDir: world.stateDir,
-    signal: AbortSignal.timeout(240_000),
     on: tell,
     ...more,
+    signal,
+  })
+  // as they were then: closing connections makes them doubt
+  signal.addEventListener('abort', () => said.push(`${clock()} called off: ${lanesText(reverse)}`), {
+    once: true,
   })
   onTestFailed(() => {
-    const lines = [lanesText(reverse), ...said.slice(-50)]
+    const lines = [lanesText(reverse), ...said.slice(-60)]
     process.stderr.write(`way back of ${name} at ${clock()}:\n${lines.join('\n')}\n`)
   })
   return reverse

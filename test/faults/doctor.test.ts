@@ -99,8 +99,7 @@ servers('kmig doctor on a cluster that is ill', () => {
       const unseen = checks.filter(each => each.kind === 'not-checked')
       expect(ms).toBeLessThan(120_000)
       expect(checks.map(({ id }) => id)).toEqual([...CHECKS])
-      expect(unseen.map(({ id }) => id)).toContain('disk')
-      for (const { why } of unseen) expect(why).toMatch(/\w/)
+      expect(unseen.map(({ why }) => why).join('\n')).toMatch(/answer/)
     } finally {
       for (const id of frozen) world.clusters.old.node(id).resume()
     }
