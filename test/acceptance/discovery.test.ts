@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
+import { keptKmig } from '../cli/kept.ts'
 import { spawned } from '../cli/spawned.ts'
 import { discoveryText, NEW, OLD, OLD_ZK, scratch } from '../discovery/cases.ts'
 
 const root = new URL('../..', import.meta.url).pathname
+const kept = keptKmig()
+afterAll(() => kept[Symbol.dispose]())
 const before = discoveryText({ devc: OLD.brokers, far: ['far.example.com:9092'] })
 const FILES = ['a/generic.yaml', 'spam.yaml']
 const tree = (more: Record<string, string> = {}) =>
@@ -16,8 +19,9 @@ const texts = (dir: string) => FILES.map(path => read(dir, path))
 /** A directory of files and one of state, and the commands on them. */
 const place = (files: ReturnType<typeof scratch>) => {
   const state = scratch()
+  const words = (args: string[]) => ['discovery', ...args, '--state-dir', state.root]
   const run = (args: string[], env: Record<string, string> = {}) =>
-    spawned(`${root}bin/kmig.js`, ['discovery', ...args, '--state-dir', state.root], { env, cwd: state.root })
+    kept.run(words(args), { env, cwd: state.root })
   const at = ['--discovery', files.root]
   const sides = ['--from', OLD.brokers.join(','), '--to', NEW.brokers.join(','), '--offline']
   return {
@@ -26,10 +30,14 @@ const place = (files: ReturnType<typeof scratch>) => {
     lint: (...args: string[]) => run(['lint', ...at, ...args]),
     set: (...args: string[]) => run(['set', ...at, ...sides, '--zookeeper', NEW.zookeeper ?? '', ...args]),
     killed: (n: number) =>
-      run(['set', ...at, ...sides, '--zookeeper', NEW.zookeeper ?? '', '--execute', '--json-stream'], {
-        KILL_AT: String(n),
-        NODE_OPTIONS: `--import ${root}test/discovery/kill-at.ts`,
-      }),
+      spawned(
+        `${root}bin/kmig.js`,
+        words(['set', ...at, ...sides, '--zookeeper', NEW.zookeeper ?? '', '--execute', '--json-stream']),
+        {
+          env: { KILL_AT: String(n), NODE_OPTIONS: `--import ${root}test/discovery/kill-at.ts` },
+          cwd: state.root,
+        },
+      ),
     [Symbol.dispose]: () => {
       files[Symbol.dispose]()
       state[Symbol.dispose]()

@@ -6,12 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sleep } from '../../src/kit/index.ts'
 import { Sandbox, type SandboxCluster } from '../../src/sandbox/index.ts'
 import { digestId } from '../../src/zookeeper/index.ts'
-import { spawned } from '../cli/spawned.ts'
+import { keptKmig } from '../cli/kept.ts'
+import { type Options, spawned } from '../cli/spawned.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
 import { aclOfWitness, content, Witness } from '../zkcopy/witness.ts'
 
-const COMMAND = new URL('../zkcopy/zk-command.ts', import.meta.url).pathname
-const run = (args: string[], options = {}) => spawned(COMMAND, args, options)
+const bin = new URL('../../bin/kmig.js', import.meta.url).pathname
+const kept = keptKmig()
+const run = (args: string[]) => kept.run(['zk', ...args])
+const signalled = (args: string[], signals: NonNullable<Options['signals']>) =>
+  spawned(bin, ['zk', ...args], { signals })
 const json = async (args: string[]) => {
   const { code, stdout, stderr } = await run([...args, '--json'])
   return { code, stderr, report: JSON.parse(stdout) }
@@ -50,6 +54,7 @@ servers('kmig zk on an ensemble of three', () => {
     await witness.plant('/app/live', { mode: 1 })
   })
   afterAll(async () => {
+    kept[Symbol.dispose]()
     await witness?.[Symbol.asyncDispose]()
     await sandbox?.[Symbol.asyncDispose]()
     rmSync(directory, { recursive: true })
@@ -123,7 +128,7 @@ servers('kmig zk on an ensemble of three', () => {
       expect(await witness.exists('/damaged')).toBeNull()
     })
     test('a dump to stdout restores on a server before 3.6, into a root of its own', async () => {
-      const { stdout, code } = await run(['dump', '-', '--from', `${ensemble}/app`])
+      const { stdout, code } = await spawned(bin, ['zk', 'dump', '-', '--from', `${ensemble}/app`])
       expect(code).toBe(0)
       writeFileSync(file('stdout.ndjson'), stdout)
       expect(await run(['restore', file('stdout.ndjson'), '--to', `${ancient}/back`])).toMatchObject({
@@ -236,8 +241,9 @@ servers('kmig zk on an ensemble of three', () => {
       expect(report.servers[0].failed).toMatchObject({ step: 'create', code: 'ZK_NO_NODE' })
     })
     test('SIGKILL in the middle leaves no znode once the sessions are over', async () => {
-      const ended = await run(['smoke', '--to', `${ensemble}/app`, '--progress', 'json'], {
-        signals: { at: '"list"', send: 'SIGKILL' },
+      const ended = await signalled(['smoke', '--to', `${ensemble}/app`, '--progress', 'json'], {
+        at: '"list"',
+        send: 'SIGKILL',
       })
       expect(ended.code).toBe(-1)
       await expect.poll(mine, { timeout: 30_000 }).toEqual([])
@@ -265,11 +271,9 @@ servers('kmig zk on an ensemble of three', () => {
       expect(await left()).toEqual([])
     })
     test('SIGINT ends it with 130, and nothing stays', async () => {
-      const ended = await run(
+      const ended = await signalled(
         ['latency', '--to', `${ensemble}/app`, '--ops', '100000', '--progress', 'json'],
-        {
-          signals: { at: '"part":0.002', send: 'SIGINT' },
-        },
+        { at: '"part":0.002', send: 'SIGINT' },
       )
       expect(ended.code).toBe(130)
       await sleep(100)

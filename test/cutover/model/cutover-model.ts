@@ -41,7 +41,7 @@ const play = async (
     append: async state => {
       point(`append ${state.at}`)
       if (sabotage.lateIntent && state.at === 'switching') return // the next one is there in time
-      d.last = JSON.parse(JSON.stringify(state))
+      d.last = Object.freeze(JSON.parse(JSON.stringify(state)))
     },
   }
   const { signal } = new AbortController()

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { hookDriver } from '../../../src/cutover/driver-hook.ts'
 import type { Ends, HookName, Ports, ReadersPort } from '../../../src/cutover/ports.ts'
 import type { State } from '../../../src/cutover/states.ts'
@@ -89,7 +89,21 @@ export const begun = (left: Partial<Left>, { readersFirst = false, wayBack = tru
   },
 })
 
-export const copyOf = (d: Durable): Durable => structuredClone(d)
+/** A world of its own; the last state is shared: each is written down whole, and never changed. */
+export const copyOf = (d: Durable): Durable => ({
+  ...d,
+  old: [...d.old],
+  next: [...d.next],
+  files: [...d.files],
+  clients: [...d.clients],
+  groups: { ...d.groups },
+  read: [...d.read],
+  moved: d.moved && structuredClone(d.moved),
+  armed: d.armed && { ...d.armed },
+  decisions: { ...d.decisions },
+  late: [...d.late],
+  left: { ...d.left },
+})
 
 /** Things that happen by themselves. Each changes the world in place; undefined where it can't happen now. */
 export const EVENTS: Record<string, (d: Durable) => boolean> = {
@@ -445,4 +459,4 @@ const readersOf = (d: Durable, act: Act): ReadersPort => {
   }
 }
 
-export const hashOf = (text: string): string => createHash('sha1').update(text).digest('base64')
+export const hashOf = (text: string): string => hash('sha1', text, 'base64')
