@@ -49,6 +49,9 @@ export default class CutoverRollback extends BaseCommand {
         'go back without records that could not be copied back, or without the new cluster if it is gone; names them, exit 7',
     }),
     'carry-stranded': carryFlag,
+    'clients-left': Flags.boolean({
+      summary: 'all clients have left the new cluster: --fence acl-deny ends there, after a rollback too',
+    }),
     confirm: Flags.string({
       summary: 'name of the new cluster, for --lossy: do not ask',
       helpValue: '<name>',
@@ -68,6 +71,7 @@ export default class CutoverRollback extends BaseCommand {
         hooks,
         lossy,
         carry: flags['carry-stranded'],
+        clientsLeft: flags['clients-left'],
         stateDir: this.stateDirectory,
         env: this.env,
       },

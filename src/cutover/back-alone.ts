@@ -65,7 +65,7 @@ export const goBackAlone = async (options: BackAloneOptions): Promise<RolledBack
   }
   await ports.hooks.run('rollback', { state: now.at, side: 'old' })
   await enter({ at: 'rolled-back', plan, cut, groups, lost, undone })
-  return { already: false, files, groups, lost, undone }
+  return { already: false, files, groups, lost, undone, standing: [] }
 }
 
 /** Up to the journaled intent to put the files back. */

@@ -8,6 +8,7 @@ import { inTime } from './in-time.ts'
 import type { Ports } from './ports.ts'
 import { bringReadersBack } from './readers.ts'
 import type { RolledBack } from './rollback.ts'
+import { standingTexts, standsAfter } from './standing.ts'
 import {
   type BackProved,
   type BackState,
@@ -31,6 +32,8 @@ export type BackOptions = During<CutoverEvent> & {
   run: RunLog
   ports: Ports
   stillForMs?: number | undefined
+  /** The operator says that all clients will have left the new cluster by the end. */
+  clientsLeft?: boolean | undefined
   /** Goes back though records that are on the new cluster only are lost to the clients. */
   lossy?: boolean | undefined
   budget(fence: FenceState): Budget
@@ -179,6 +182,7 @@ const finish = async (
   const undo = undoOf({ at: 'soaking', ...was })
   // one program holds the writers of both sides: letting them go once is enough, and it must be to the old side
   const once = now.fence.plan.driver === 'hook' && undo.fence?.plan.driver === 'hook'
+  const standing = standsAfter(now.fence.plan, { hooks: ports.hooks, left: options.clientsLeft })
   const handBack = async (): Promise<void> => {
     if (copies(was, ports)) return await eachReader(now, options, 'start-readers', 'old')
     if (!was.readers) return
@@ -189,7 +193,7 @@ const finish = async (
   }
   await releaseBack(undo, ports, {
     state: now.at,
-    fence: once ? undefined : now.fence.plan,
+    fence: once || standing ? undefined : now.fence.plan,
     meanwhile: handBack,
   })
   // by a writer that no fence keeps off
@@ -205,10 +209,10 @@ const finish = async (
     ...late.map(range => lostText(range, 'written while kmig went back')),
     ...more.map(each => besideText(each, known[each.where] ?? String(each.from))),
   ]
-  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost }
+  const state: State = { at: 'rolled-back', plan, cut: now.ends, groups, lost, standing }
   await run.append(state, ports.clock.wall())
   on?.({ kind: 'state', run: run.id, state })
-  return { already: false, files, groups, lost, undone: [] }
+  return { already: false, files, groups, lost, undone: [], standing: standingTexts(state) }
 }
 
 const LOOK_AGAIN_MS = 10_000

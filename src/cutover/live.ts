@@ -31,6 +31,7 @@ export type LiveOptions = MirrorPortOptions & {
   check?: Ports['check']
   readers?: Ports['readers']
   beside?: Ports['beside']
+  letIn?: Ports['letIn']
 }
 
 /** Real clusters and real files as a cutover's world. */
@@ -52,6 +53,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     check,
     readers,
     beside,
+    letIn,
   } = options
   const ends = {
     old: () => logEnds(mirror.source, wheres(), { signal: life }),
@@ -68,7 +70,7 @@ export const livePorts = (options: LiveOptions): Ports => {
     ends,
     discovery: yamlDirectory(options.discovery, { journalDir: run.directory }),
     clock,
-    ...{ hooks, gate, drift, driftAfter, unfit, watch, reverse, check, readers, beside },
+    ...{ hooks, gate, drift, driftAfter, unfit, watch, reverse, check, readers, beside, letIn },
     record: {
       keep: (name, value) => writeFileAtomic(join(run.directory, name), `${json(value)}\n`),
       saw: (seen, atMs) => keepSeen(run.directory, seen, atMs),

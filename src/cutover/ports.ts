@@ -147,6 +147,8 @@ export type Ports = {
   rights?: RightsPort | undefined
   proof: { old: ProofPort; next: ProofPort }
   readers?: ReadersPort | undefined
+  /** Ends what ways back before have left standing on the new cluster: clients may come. */
+  letIn?: (() => Promise<void>) | undefined
   check?: CheckPort | undefined
   beside?: BesidePort | undefined
   reverse?: ReversePort | undefined

@@ -1,6 +1,7 @@
 import type { Written } from '../discovery/index.ts'
 import { type During, isKmigError, KmigError } from '../kit/index.ts'
 import { type BackOptions, goBack } from './back.ts'
+import { standingTexts } from './standing.ts'
 import {
   type BackState,
   type GroupsMoved,
@@ -12,13 +13,17 @@ import {
 } from './states.ts'
 import { writtenOn } from './uncopied.ts'
 
-/** `lost`: what is on the new cluster only, by consent. `undone`: what could not be done, as that cluster was gone. */
+/**
+ * `lost`: what is on the new cluster only, by consent. `undone`: what could not be done, as that cluster was gone.
+ * `standing`: what still keeps writers off it.
+ */
 export type RolledBack = {
   already: boolean
   files: Written
   groups: GroupsMoved
   lost: readonly string[]
   undone: readonly string[]
+  standing: readonly string[]
 }
 export type RollbackOptions = BackOptions & During
 
@@ -47,13 +52,17 @@ export const rollBack = async (options: RollbackOptions): Promise<RolledBack> =>
   return await goBack(from, options)
 }
 
-export const wasRolledBack = ({ plan, groups, lost, undone }: In<'rolled-back'>): RolledBack => ({
-  already: true,
-  files: { changed: [], already: plan.files.map(file => file.path) },
-  groups,
-  lost: lost ?? [],
-  undone: undone ?? [],
-})
+export const wasRolledBack = (last: In<'rolled-back'>): RolledBack => {
+  const { plan, groups, lost, undone } = last
+  return {
+    already: true,
+    files: { changed: [], already: plan.files.map(file => file.path) },
+    groups,
+    lost: lost ?? [],
+    undone: undone ?? [],
+    standing: standingTexts(last),
+  }
+}
 
 /** Where a way back begins, or goes on. Throws USAGE, WRONG_STATE where there is nothing to take back. */
 export const backFrom = (id: string, last: State | undefined): In<SwitchedName> | BackState => {

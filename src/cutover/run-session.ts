@@ -26,6 +26,7 @@ import { reversePort } from './reverse-adapter.ts'
 import { Run, type RunRecord } from './run-directory.ts'
 import { runHooks } from './run-hooks.ts'
 import { soak } from './soak.ts'
+import { letIn } from './standing.ts'
 import { classOf, type FenceState, isSwitched, type State } from './states.ts'
 import { watchOver } from './watch.ts'
 
@@ -231,7 +232,7 @@ const sessionPorts = ({
   const { header, directory } = run
   const { id } = header
   const { name } = cutover.mirror
-  const ports: Omit<LiveOptions, 'mirror' | 'readers' | 'beside'> = {
+  const ports: Omit<LiveOptions, 'mirror' | 'readers' | 'beside' | 'letIn'> = {
     ...{ groups, discovery, signal, wheres, driver, life, gate, rights },
     run: { id, directory: run.directory },
     seal: seal ?? undefined,
@@ -261,7 +262,13 @@ const sessionPorts = ({
   return () => {
     const { mirror } = cutover
     const beside = besidePort({ ...header, next: mirror.target, directory, signal: life })
-    return livePorts({ ...ports, mirror, beside, readers: readersPort({ ...first, mirror }) })
+    const topics = () => [...new Set(wheres().map(({ topic }) => topic))]
+    const standing = { stateDir, mirror: name, next: mirror.target, signal: life }
+    return livePorts({
+      ...{ ...ports, mirror, beside },
+      letIn: () => letIn(topics(), standing),
+      readers: readersPort({ ...first, mirror }),
+    })
   }
 }
 

@@ -110,12 +110,14 @@ export const rollbackShape = {
   groups,
   lost: z.array(z.string()),
   undone: z.array(z.string()),
+  standing: z.array(z.string()),
   commit,
   certificate,
 }
 
 /** `kmig cutover status --json`. */
 export const statusShape = {
+  standing: z.array(z.object({ run: z.string(), what: z.array(z.string()) })),
   stranded: z.array(z.string()),
   carried: z.array(z.string()),
   run: z.string(),

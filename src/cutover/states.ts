@@ -84,6 +84,8 @@ export type State =
       groups: GroupsMoved
       lost?: readonly string[] | undefined
       undone?: readonly string[] | undefined
+      /** What still keeps writers off the new cluster, as nobody said that all clients have left it. */
+      standing?: FencePlan | undefined
     }
 export type StateName = State['at']
 /** The states of these names, each with what is known in it. */

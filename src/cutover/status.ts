@@ -9,6 +9,7 @@ import { meaningOf } from './meaning.ts'
 import { wantedIn } from './readers-port.ts'
 import { timingsOf } from './report.ts'
 import { findRun, listRuns, type RunRecord } from './run-directory.ts'
+import { type Standing, standingOn } from './standing.ts'
 import {
   type Attempt,
   classOf,
@@ -39,6 +40,8 @@ export type StatusReport = {
   /** What the old cluster alone has, and what was carried to the new one. */
   stranded: string[]
   carried: string[]
+  /** What still keeps writers off the new cluster after a way back, this run's or another's. */
+  standing: Standing[]
   watch: { agoMs: number; lag: string | undefined; oldQuietMs: number; stranded: string[] } | undefined
   /** Groups whose readers move first: those that have, and those that are waited for, as they were seen last. */
   readers: {
@@ -85,6 +88,7 @@ export const cutoverStatus = async ({ stateDir, run }: StatusOptions): Promise<S
     proofAgeMs: last && 'proof' in last ? nowMs - last.proof.toMs : undefined,
     stranded: last && 'stranded' in last ? strandedIn(last) : [],
     carried: last && 'stranded' in last ? (last.carried ?? []).map(carriedText) : [],
+    standing: standingOn(stateDir, to.clusterId),
     watch: watch && {
       agoMs: nowMs - watch.atMs,
       lag: watch.lag,

@@ -48,6 +48,7 @@ const liftedOf = async ({ rights }: Committed, ports: Ports) =>
 /** Clients may come now, and are told to. */
 export const openNew = async (now: Switched, ports: Ports): Promise<State> => {
   if (now.rights) await ports.fences.of(now.rights).engage(now.rights)
+  await ports.letIn?.()
   await ports.mirror.open()
   await ports.hooks.run('reload-clients', { state: 'opening', side: 'new' })
   const fence = ports.fences.of(now.fence.plan)

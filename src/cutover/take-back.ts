@@ -11,6 +11,7 @@ import { type OpenRunOptions, openRun, sideOf, takeOver } from './open-run.ts'
 import { backFrom, type RolledBack, rollBack } from './rollback.ts'
 import { findRun, Run, type RunRecord } from './run-directory.ts'
 import { certifyAfter } from './run-session.ts'
+import { endStanding, standingIn } from './standing.ts'
 
 export type RollbackReport = RolledBack & {
   run: string
@@ -30,6 +31,8 @@ export type TakeBackOptions = OpenRunOptions &
     git?: boolean | undefined
     /** As of `goBack`; and goes back without the new cluster, if that is gone. */
     lossy?: boolean | undefined
+    /** All clients have left the new cluster, or will have by the end: nothing need keep them off it any more. */
+    clientsLeft?: boolean | undefined
     /** Copies what is stranded on the old cluster to the new one first. */
     carry?: boolean | undefined
   }
@@ -49,6 +52,7 @@ export const takeBack = async (options: TakeBackOptions): Promise<RollbackReport
   if (last?.at !== 'rolled-back') backFrom(record.id, last)
   const away = await newIsAway(record, o)
   // from `back-switching` on the old cluster has everything, and nobody is to be asked any more
+  if (away && options.clientsLeft && standingIn(last)) throw away // it stands there
   if (away && (lossy || last?.at === 'back-switching' || last?.at === 'rolled-back')) return await alone(o)
   if (away) throw withoutNew(record, away)
   try {
@@ -81,11 +85,12 @@ const withoutNew = ({ header: { to } }: RunRecord, why: KmigError): KmigError =>
   )
 
 const together = async (options: TakeBackOptions): Promise<RollbackReport> => {
-  const { lossy, carry, signal, on } = options
+  const { lossy, carry, clientsLeft, signal, on } = options
   await using opened = await openRun('rollback', options)
   const { run, ports, budget, stillForMs } = opened
   if (carry) await carryStranded({ run, ports, on })
-  const done = await rollBack({ run, ports, budget, stillForMs, lossy, signal, on })
+  if (clientsLeft) await endStanding(run, options.stateDir, { next: opened.mirror.target, signal, on })
+  const done = await rollBack({ run, ports, budget, stillForMs, lossy, clientsLeft, signal, on })
   const commit = await committed(run, options)
   return reportOf(run, done, commit, await certifyAfter(run, opened.mirror, commit, { signal, on }))
 }

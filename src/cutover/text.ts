@@ -210,16 +210,27 @@ export const cutoverReportText = (report: CutoverReport): string => {
   ].join('\n')
 }
 
-export const rollbackText = ({ run, already, files, groups, commit, lost, undone }: RollbackReport): string =>
-  [
+const standingLines = (run: string, standing: readonly string[]): string[] =>
+  standing.length === 0
+    ? []
+    : [
+        `  KEPT OFF the new cluster still, as nobody said that all clients have left it: ${shortened([...standing])}`,
+        `    once they have: kmig cutover rollback --run ${run} --clients-left; a new cutover of these topics ends it by itself, when clients may come`,
+      ]
+
+export const rollbackText = (report: RollbackReport): string => {
+  const { run, already, files, groups, commit, lost, undone, standing } = report
+  return [
     `cutover ${run} is rolled back${already ? ' already; nothing was changed' : ''}`,
     ...files.changed.map(path => `  ${path} is as it was`),
     ...lost.map(range => `  LOST to the clients, on the new cluster only: ${range}`),
     ...undone.map(what => `  NOT DONE: ${what}`),
+    ...standingLines(run, standing),
     ...(commit ? [`  committed ${commit.commit.slice(0, 12)} on ${commit.branch}`] : []),
     ...groupLines(groups),
     'restart the clients: they read the files when they start',
   ].join('\n')
+}
 
 const fenceText = ({ driver, elapsedMs, maxMs }: NonNullable<StatusReport['fence']>): string =>
   `  writers are kept off (${driver}) for ${formatDuration(elapsedMs)}${maxMs === undefined ? '' : ` of ${formatDuration(maxMs)}`}`
@@ -249,6 +260,7 @@ export const statusText = ({
   files,
   timings,
   directory,
+  standing,
   ...more
 }: StatusReport): string =>
   [
@@ -260,6 +272,7 @@ export const statusText = ({
     ...(proofAgeMs === undefined ? [] : [`  proved ${formatDuration(proofAgeMs)} ago that nobody writes`]),
     ...(watch ? watchText(watch) : []),
     ...strandedLines(more),
+    ...standing.flatMap(each => standingLines(each.run, each.what)),
     ...drift.map(({ at, found }) => `  ${at} ${driftText(found)}`),
     `  '${from.name}' (${from.clusterId}) -> '${to.name}' (${to.clusterId}), in ${directory}`,
     ...files.map(
