@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Secret } from '../../src/config/index.ts'
-import { barrier } from '../../src/cutover/barrier/index.ts'
+import { type BarrierOptions, barrier } from '../../src/cutover/barrier/index.ts'
 import { clockSkew } from '../../src/cutover/doctor/clock.ts'
 import { type Facts, gather } from '../../src/cutover/doctor/facts.ts'
 import { groupChecks } from '../../src/cutover/doctor/groups.ts'
@@ -284,17 +284,19 @@ servers('what a cutover rests on', () => {
       from: { name: 'old', bootstrap: world.old.bootstrap },
       to: { name: 'new', bootstrap: world.next.bootstrap },
     })
-    const hold = (topics: readonly string[], timeoutMs = 30_000) =>
-      barrier({ ...ends(), name: 'rolling', topics, timeoutMs, signal })
+    const held = (of: Pick<BarrierOptions, 'topics' | 'partitions'>, timeoutMs = 30_000) =>
+      barrier({ ...ends(), ...of, name: 'rolling', timeoutMs, signal })
+    const hold = (topics: readonly string[], timeoutMs?: number) => held({ topics }, timeoutMs)
     const write = async (topic: string, n: number, cluster = world.old) => {
       const records = Array.from({ length: n }, (_, i) => ({ key: null, value: Buffer.from(`${i}`) }))
       await world.write(cluster, topic, records)
     }
-    const TOPICS = ['rolled', 'foreign', 'spent', 'latest']
+    const TOPICS = ['rolled', 'foreign', 'shifted', 'shared', 'spent', 'latest']
     beforeAll(async () => {
-      for (const topic of ['rolled', 'foreign', 'spent', 'uncopied']) await world.make(topic)
+      for (const topic of ['rolled', 'foreign', 'shifted', 'spent', 'uncopied']) await world.make(topic)
+      await world.make('shared', 2)
       await world.make('latest', 1, { 'cleanup.policy': 'compact' })
-      for (const topic of ['rolled', 'foreign']) await write(topic, 10)
+      for (const topic of ['rolled', 'foreign', 'shifted', 'shared']) await write(topic, 10)
       for (const _ of [1, 2])
         await (await writerOf()).send({ topic: 'latest', messages: [{ key: 'k', value: 'v' }] })
       const paying = await (await writerOf({ transactionalId: 'spender' })).transaction()
@@ -335,6 +337,44 @@ servers('what a cutover rests on', () => {
         code: 'FOREIGN_WRITE',
         message: expect.stringContaining('where the copy of offset 14 should stand'),
       })
+    })
+    test('is not misled by a copy that landed behind a record of somebody else: what is missing after it is not across', async () => {
+      const topic = await StateTopic.read(world.next, 'rolling', { signal })
+      const identity = topic && new MirrorState(topic).identity
+      if (!identity) throw new Error('no identity')
+      await write('shifted', 2)
+      await write('shifted', 1, world.next)
+      // the mirror had this one under way
+      const { producerId, producerEpoch } = identity
+      const value = Buffer.from('0')
+      await world.write(world.next, 'shifted', [{ key: null, value }], {
+        stamp: { stamp: { producerId, producerEpoch, baseSequence: 10 } },
+      })
+      await expect(hold(['shifted'], 1_000)).rejects.toMatchObject({
+        code: 'FOREIGN_WRITE',
+        message: expect.stringMatching(/shifted-0: .* before offset 12 is not where its sequence belongs/),
+      })
+    })
+    test('of the partitions that a writer alone writes to waits for no other, and refuses while somebody writes to one of these', async () => {
+      const part = (partition: number) => held({ topics: ['shared'], partitions: [partition] })
+      const wrote = (partition: number) =>
+        world.write(world.old, 'shared', [{ key: null, value: Buffer.from('x') }], { partition })
+      await wrote(1) // no mirror runs: it is not across
+      expect(await part(0)).toMatchObject({ reached: true, partitions: [{ partition: 0, end: 10n }] })
+      const stop = new AbortController()
+      const running = world.mirror('rolling', ['shared'], { untilCaughtUp: false, signal: stop.signal })
+      await expect(
+        during(
+          () => wrote(0),
+          () => part(0),
+        ),
+      ).rejects.toMatchObject({
+        code: 'PREFLIGHT',
+        message: expect.stringMatching(/somebody still writes .* alone: shared-0: \d+ -> \d+/),
+      })
+      stop.abort()
+      await running
+      await expect(part(2)).rejects.toMatchObject({ code: 'USAGE' })
     })
     test('is refused where writers can not move one by one, and where nothing is copied', async () => {
       const refused = async (topic: string, code: string, message: RegExp) =>

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { tellDrift } from '../../src/cutover/drift.ts'
+import { driverNamed } from '../../src/cutover/fences/index.ts'
 import type { Note } from '../../src/cutover/run-directory.ts'
 import { KmigError } from '../../src/kit/index.ts'
 import { discoveryText, NEW, OLD, scratch } from '../discovery/cases.ts'
@@ -138,6 +139,25 @@ describe('a fence by hooks', () => {
       if (!died) return
     }
   }, 30_000)
+})
+
+describe('what is no fence', () => {
+  for (const [name, why] of [
+    ['produce-quota', /appends first/],
+    ['retention.ms', /keeps nobody from writing/],
+    ['barrier', /no way back is armed/],
+    ['rolling', /no way back is armed/],
+  ] as const)
+    test(`${name} is refused by name, with the reason and what to do: exit 4`, () => {
+      const refused = expect(() => driverNamed(name))
+      refused.toThrow(
+        expect.objectContaining({ code: 'FENCE', exit: 4, message: expect.stringMatching(why) }),
+      )
+    })
+  test('a rolling move is told where it is written down', () => {
+    const told = { suggestions: expect.arrayContaining([expect.stringContaining('docs/barrier.md')]) }
+    expect(() => driverNamed('barrier')).toThrow(expect.objectContaining(told))
+  })
 })
 
 describe('what holds a run back', () => {

@@ -1,10 +1,10 @@
 import { type Cluster, type ClusterAddress, partitionOf } from '../../kafka/index.ts'
 import { chooser, type During, KmigError, sleep } from '../../kit/index.ts'
-import { Copies, type Copy } from '../../mirror/index.ts'
+import { Copies } from '../../mirror/index.ts'
 import { logEnds } from '../log-ends.ts'
-import { batchesAt, writtenIn } from '../proof/index.ts'
 import { leosOf } from '../still.ts'
-import { type Ended, refuseRolling } from './refusals.ts'
+import { isAcross, shiftedBy } from './across.ts'
+import { type Ended, refuseRolling, refuseShared } from './refusals.ts'
 
 export type BarrierOptions = During<BarrierEvent> & {
   from: ClusterAddress
@@ -13,6 +13,8 @@ export type BarrierOptions = During<BarrierEvent> & {
   name?: string | undefined
   /** Globs of the topics that the writer writes to. */
   topics: readonly string[]
+  /** The partitions of them that it alone writes to: nobody else may. Default all, whoever else writes there. */
+  partitions?: readonly number[] | undefined
   timeoutMs: number
 }
 /** How much is left, each time that is looked. */
@@ -37,35 +39,47 @@ export type BarrierReport = {
 }
 
 const LOOK_MS = 200
+/** So long what one writer alone writes to stands still once that is dead. */
+const ALONE_MS = 1_000
 
 /**
  * Holds the new instance of a writer until what its old one has written is across: takes the old cluster's log ends, and
  * waits until the copy has reached each. Run it after the old instance is dead. Reads only, beside the mirror that runs.
- * Throws PREFLIGHT for writers that can't move one by one and topics that are not mirrored, FOREIGN_WRITE where somebody
- * else's records stand in the place of those that are waited for. Source: CUTOVER.md 6.
+ * Throws PREFLIGHT for writers that can't move one by one, topics that are not mirrored and partitions that others write
+ * to as well, FOREIGN_WRITE where somebody else's records stand in the place of those that are waited for. Source:
+ * CUTOVER.md 6.
  */
 export const barrier = async (options: BarrierOptions): Promise<BarrierReport> => {
-  const { topics, timeoutMs, signal, on } = options
+  const { topics, partitions, timeoutMs, signal, on } = options
   const start = performance.now()
   await using copies = await Copies.open(options)
-  const ends = await endsOf(copies, topics, { signal })
+  const ends = await endsOf(copies, { topics, partitions }, { signal })
   await refuseRolling(copies.source, ends, { signal })
   const named = [...new Set(ends.map(({ where }) => partitionOf(where).topic))]
   const place = new Map<string, bigint>()
   let left = ends
+  let shifted: Ended | undefined
   for (;;) {
     const now = await copies.again(named, { signal })
     const open: Ended[] = []
+    shifted = undefined
     for (const each of left) {
       const copy = now.get(each.where)
       place.set(each.where, copy?.place.source ?? 0n)
-      if (!copy || !(await isAcross(copies, copy, each, { signal }))) open.push(each)
+      const how = copy ? await isAcross(copies, copy, each, { signal }) : 'waiting'
+      if (how !== 'across') open.push(each)
+      if (how === 'shifted') shifted ??= each
     }
     left = open
     if (left.length === 0 || performance.now() - start >= timeoutMs) break
     const missing = left.reduce((sum, { where, end }) => sum + end - (place.get(where) ?? 0n), 0n)
     on?.({ kind: 'waiting', left: missing, partitions: left.length })
     await sleep(LOOK_MS, signal)
+  }
+  if (shifted) throw shiftedBy(shifted)
+  if (partitions && left.length === 0) {
+    await sleep(Math.max(0, ALONE_MS - (performance.now() - start)), signal)
+    await refuseShared(copies.source, ends, { signal })
   }
   const side = ({ name }: ClusterAddress, { clusterId }: Cluster) => ({ name, clusterId })
   return {
@@ -82,7 +96,11 @@ export const barrier = async (options: BarrierOptions): Promise<BarrierReport> =
 }
 
 /** The old cluster's log ends of the topics, all of which must be mirrored. */
-const endsOf = async (copies: Copies, globs: readonly string[], { signal }: During): Promise<Ended[]> => {
+const endsOf = async (
+  copies: Copies,
+  { topics: globs, partitions: own }: Pick<BarrierOptions, 'topics' | 'partitions'>,
+  { signal }: During,
+): Promise<Ended[]> => {
   const chosen = chooser(globs)
   const found = (await copies.source.metadata('all', { signal })).filter(({ name }) => chosen(name))
   const mirrored = new Set(copies.state.topicNames)
@@ -97,36 +115,13 @@ const endsOf = async (copies: Copies, globs: readonly string[], { signal }: Duri
     })
   }
   const wheres = found.flatMap(({ name, partitions }) =>
-    partitions.map(({ partition }) => ({ topic: name, partition })),
+    (own ?? partitions.map(({ partition }) => partition)).map(partition => ({ topic: name, partition })),
   )
+  const none = wheres.find(({ topic, partition }) =>
+    found.every(({ name, partitions }) => name !== topic || partition >= partitions.length),
+  )
+  if (none)
+    throw new KmigError('USAGE', `topic ${none.topic} has no partition ${none.partition}: see --partitions`)
   const leos = leosOf(await logEnds(copies.source, wheres, { signal }))
   return [...leos].map(([where, end]) => ({ where, end }))
-}
-
-/** Whether the copy has reached an end: by its place, and by who wrote the record that stands before it there. */
-const isAcross = async (
-  { source, target, state }: Copies,
-  copy: Copy,
-  { where, end }: Ended,
-  during: During,
-): Promise<boolean> => {
-  const { place, map, targetStart, topic, partition } = copy
-  if (place.source < end) {
-    // ends of transactions leave no trace in a translated copy
-    if (copy.why === undefined) return false
-    const rest = await writtenIn(source, { where, from: place.source, to: end }, during)
-    if (rest.data.size > 0 || rest.unread > 0n) return false
-  }
-  const image = map.toTarget(end < place.source ? (end as typeof place.source) : place.source, place.source)
-  if (image.kind !== 'exact' || image.at <= targetStart) return true // nothing but padding stands before it
-  const at = image.at - 1n
-  const [last] = await batchesAt(target, { topic, partition, at }, during)
-  const ids = state.producerIds
-  if (!last || !ids) return false
-  const { producerId, baseOffset } = last.header
-  if (ids.data.has(producerId) || ids.control.has(producerId)) return true
-  const what = `${where}: producer ${producerId} wrote to offset ${baseOffset} of the new cluster, where the copy of offset ${end - 1n} should stand`
-  throw new KmigError('FOREIGN_WRITE', what, {
-    try: ['a writer was let go before its old records were across: see kmig verify', 'do not start others'],
-  })
 }

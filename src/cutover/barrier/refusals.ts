@@ -6,7 +6,9 @@ import {
   partitionOf,
 } from '../../kafka/index.ts'
 import { type During, isKmigError, KmigError } from '../../kit/index.ts'
+import { logEnds } from '../log-ends.ts'
 import { batchesAt } from '../proof/index.ts'
+import { grown, grownText, leosOf } from '../still.ts'
 
 /** Offsets at a log's end that tell how a topic is written. */
 const TAIL = 500n
@@ -58,6 +60,28 @@ export const refuseRolling = async (
   const text = [...why].map(([topic, reason]) => `topic ${topic}: ${reason}`).join('; ')
   throw new KmigError('PREFLIGHT', `writers of these topics can't move one by one: ${text}`, {
     try: ['move them in a fence: kmig cutover --execute', 'or name the other topics alone: --topics'],
+  })
+}
+
+/** Throws PREFLIGHT where the old cluster has grown since its log ends were taken: somebody else writes there. */
+export const refuseShared = async (
+  cluster: Cluster,
+  ends: readonly Ended[],
+  { signal }: During,
+): Promise<void> => {
+  const now = await logEnds(
+    cluster,
+    ends.map(({ where }) => partitionOf(where)),
+    { signal },
+  )
+  const found = grown(new Map(ends.map(({ where, end }) => [where, end])), leosOf(now))
+  if (found.length === 0) return
+  const what = `somebody still writes to the old cluster where this writer should be alone: ${grownText(found)}`
+  throw new KmigError('PREFLIGHT', what, {
+    try: [
+      'see that the old instance is dead, then run this again',
+      'writers that share a partition move together, in a fence: kmig cutover --execute',
+    ],
   })
 }
 

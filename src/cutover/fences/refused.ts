@@ -9,9 +9,12 @@ const REFUSED: Readonly<Record<string, string>> = {
     'max.message.bytes lets small batches pass and refuses markers: transactions hang, and writers get an error that they do not try again',
   'message.timestamp.difference.max.ms':
     'timestamp limits let records pass that carry another time, and writers get an error that they do not try again',
+  barrier:
+    'writers that move one by one are not kept off, and a cutover can not prove its cut behind records that clients write to the new cluster meanwhile: the mirror stops each partition at the first of them, and no way back is armed',
   retention: 'retention deletes what was written and keeps nobody from writing',
 }
 const ALIASES: Readonly<Record<string, string>> = {
+  rolling: 'barrier',
   quota: 'produce-quota',
   'max-message-bytes': 'max.message.bytes',
   'timestamp-limits': 'message.timestamp.difference.max.ms',
@@ -23,15 +26,22 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 
 const CHOOSE = ['--fence hook: your own program stops writers, and the proof tells whether it did']
+const INSTEAD: Readonly<Record<string, readonly string[]>> = {
+  barrier: [
+    'without a cutover, and without a way back: kmig mirror, kmig discovery set and kmig barrier, as docs/barrier.md says',
+    ...CHOOSE,
+  ],
+}
 
 /** A driver by its name. Throws FENCE for what is refused, with the reason, USAGE for what there is not. */
 export const driverNamed = (name: string): DriverName => {
   const known = DRIVERS.find(driver => driver === name)
   if (known) return known
-  const refused = REFUSED[ALIASES[name] ?? name]
+  const meant = ALIASES[name] ?? name
+  const refused = REFUSED[meant]
   if (refused !== undefined) {
     const what = `no fence by ${name}: ${refused}`
-    throw new KmigError('FENCE', what, { try: CHOOSE, exit: EXIT.refused })
+    throw new KmigError('FENCE', what, { try: INSTEAD[meant] ?? CHOOSE, exit: EXIT.refused })
   }
   throw new KmigError('USAGE', `there is no fence driver '${name}'`, {
     try: [`one of ${DRIVERS.join(', ')}`],
