@@ -14,6 +14,9 @@ export const strangeWrite = (lane: Where, what: string): KmigError =>
   new KmigError('FOREIGN_WRITE', `${lane.where} on the ${lane.back ? 'old cluster' : 'target'}: ${what}`, {
     try: [
       lane.back ? 'find the writer that goes on writing to the old cluster' : 'find the writer and stop it',
+      ...(lane.back
+        ? []
+        : ['where writers move one by one delete nothing: docs/barrier.md tells what this means']),
       copyAnew(lane),
     ],
   })
