@@ -32,7 +32,7 @@ import { parseBootstrap, retry, sleep } from '../../src/kit/index.ts'
 import { Mirror, MirrorState, runMirror } from '../../src/mirror/index.ts'
 import { StateTopic } from '../../src/offsets/index.ts'
 import { discoveryText } from '../discovery/cases.ts'
-import { MirrorWorld } from '../mirror-world.ts'
+import { MirrorWorld, transactions } from '../mirror-world.ts'
 import { servers } from '../sandbox-helper.ts'
 import { temporary } from '../temporary.ts'
 
@@ -354,6 +354,29 @@ servers('what a cutover rests on', () => {
         code: 'FOREIGN_WRITE',
         message: expect.stringMatching(/shifted-0: .* before offset 12 is not where its sequence belongs/),
       })
+    })
+    test('knows the copy of a log that begins late, of one with filled holes and of one that is translated', async () => {
+      const topics = ['aged', 'holed']
+      for (const topic of topics) await world.make(topic)
+      await write('aged', 700)
+      await world.old.deleteRecords([{ topic: 'aged', partition: 0, offset: 650n }])
+      await transactions(world, 'holed', { rounds: 5 })
+      const ended = async () => {
+        const { leo, stable } = (await proofs(['holed']).look()).get('holed-0') ?? { leo: 0n, stable: -1n }
+        expect(stable).toBe(leo) // the last marker is written
+      }
+      await retry(ended, { withinMs: 20_000, retriable: () => true })
+      await write('holed', 600) // no transaction near its end
+      for (const [name, offsets] of [
+        ['filled', 'auto'],
+        ['turned', 'translated'],
+      ] as const) {
+        if (name === 'turned') await deleteTopics(world.next, topics)
+        await world.mirror(name, topics, { offsets })
+        expect(await barrier({ ...ends(), name, topics, timeoutMs: 2_000, signal })).toMatchObject({
+          reached: true,
+        })
+      }
     })
     test('of the partitions that a writer alone writes to waits for no other, and refuses while somebody writes to one of these', async () => {
       const part = (partition: number) => held({ topics: ['shared'], partitions: [partition] })
