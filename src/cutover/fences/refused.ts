@@ -1,7 +1,17 @@
 import { EXIT, KmigError } from '../../kit/index.ts'
 import { DRIVERS, type DriverName } from '../fence-port.ts'
 
-/** What operators reach for, and why it is no fence. Source: CUTOVER.md 4. */
+/**
+ * What operators reach for, and why it is no fence. Source: CUTOVER.md 4.
+ *
+ * `barrier` could become a driver once
+ * - the mirror can go on behind records of clients (a map of the mixed zone; today `vigil` stops the partition, and after
+ *   a kill its place may lie before its own last records), and the way back leaves kmig's own records there out;
+ * - `reverse-arm` takes ends beyond the cut, and proves that all below it is kmig's;
+ * - all live groups move first, as the files are rewritten while readers are on the old cluster, and so do the write hold
+ *   and log append times;
+ * - the operator says that the last writer has moved: one that writes seldom looks like none in any window.
+ */
 const REFUSED: Readonly<Record<string, string>> = {
   'produce-quota':
     'a produce quota appends first and delays the answer then: nobody is kept off; it can only thin a crowd out before the fence',
