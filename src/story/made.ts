@@ -1,7 +1,15 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { rehearsalsOf } from '../cutover/index.ts'
-import { Cluster, type ClusterAddress, deleteTopics, kafkaJs, listGroups } from '../kafka/index.ts'
+import {
+  brokerError,
+  Cluster,
+  type ClusterAddress,
+  deleteTopics,
+  ERROR,
+  kafkaJs,
+  listGroups,
+} from '../kafka/index.ts'
 import { type During, formatHostPort, KmigError, LockFile, sleep, writeFileAtomic } from '../kit/index.ts'
 
 /** What a rehearsal makes on one real cluster, each by its exact name. Nothing else is ever deleted. */
@@ -119,12 +127,21 @@ const AGAIN_MS = 250
 /** A process that died is a member of its group for so long, at most; kafkajs asks for 30 s, kmig's own for less. */
 const MEMBERS_MS = 90_000
 
-type NotDeleted = { groups?: { groupId: string; errorCode: number; error: Error }[] }
+type NotDeleted = { code?: unknown; groups?: { groupId: string; errorCode: number; error: Error }[] }
 /** A coordinator that loads, is not there, or has moved; members that are not gone yet. */
 const PASSING: readonly number[] = [14, 15, 16, 68]
 const GROUP_ID_NOT_FOUND = 69
 
-const deleteGroups = async (
+const denied = (group = ''): KmigError =>
+  brokerError(
+    ERROR.GROUP_AUTHORIZATION_FAILED,
+    `deletion of group '${group}'`,
+    null,
+    `Delete on group ${group}`,
+  )
+
+/** Deletes those that are there, and waits for members that died. Throws AUTHORIZATION, BROKER, TIMEOUT. */
+export const deleteGroups = async (
   groups: readonly string[],
   { bootstrap, security, clientId }: ClusterAddress,
   { signal, on }: During<string>,
@@ -140,11 +157,13 @@ const deleteGroups = async (
       const refused = await admin.deleteGroups(left).then(
         () => [],
         (e: NotDeleted) => {
+          if (e.code === ERROR.GROUP_AUTHORIZATION_FAILED) throw denied(left[0]) // nobody tells its coordinator
           if (e.groups === undefined) throw e
           return e.groups.filter(({ errorCode }) => errorCode !== GROUP_ID_NOT_FOUND && errorCode !== 0)
         },
       )
       const [wrong] = refused.filter(({ errorCode }) => !PASSING.includes(errorCode))
+      if (wrong?.errorCode === ERROR.GROUP_AUTHORIZATION_FAILED) throw denied(wrong.groupId)
       if (wrong)
         throw new KmigError('BROKER', `group '${wrong.groupId}' can't be deleted: ${wrong.error.message}`)
       left = refused.map(({ groupId }) => groupId)

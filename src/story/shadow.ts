@@ -26,6 +26,7 @@ import {
 } from './made.ts'
 import type { PlayEvent } from './play.ts'
 import { copyFiles } from './rehearse-files.ts'
+import { type Asked, aclsDiffer, refuseDenied, refuseUnasked } from './shadow-rights.ts'
 import type { Stage } from './stage.ts'
 import type { Side } from './world.ts'
 
@@ -72,11 +73,13 @@ export const madeOf = (found: RealTopics, options: ShadowOptions): Made => {
   )
   const [state, back] = [stateTopicOf(mirrorOf(id)), stateTopicOf(backOf(mirrorOf(id)))]
   const side = ({ name = '' }: NamedCluster, { clusterId }: Cluster, own: string) => ({
-    ...{ name, clusterId, topics: [...topics, own], groups: [...groups, own] },
+    ...{ name, clusterId, topics: [...topics, own, probeOf(id)], groups: [...groups, own] },
   })
   return { schemaVersion: 1, id, old: side(from, real, back), new: side(to, target, state) }
 }
 const LONGEST = 249
+/** The topic that asks for rights; no shadow has its name. */
+const probeOf = (id: string): string => prefixOf(id).slice(0, -1)
 const shadowOf = (id: string, name: string): string => `${prefixOf(id)}${name}`
 
 /** How it was played, and what of the real clusters went with it. */
@@ -98,11 +101,14 @@ export const onShadow = async <T>(
   for (const cluster of [real, target]) await refuseUndeletable(cluster, signal)
   await refuseThere(made, options)
   await options.agree(madeText(made))
+  const asked = askedOf(made, found, options)
+  await refuseUnasked(asked, { signal })
   await using lock = await lockMade(stateDir, id)
   void lock
   await writeMade(stateDir, made)
   let played: T
   try {
+    await refuseDenied(asked, { signal })
     played = await play(await shadowStage(found, options))
   } catch (e) {
     try {
@@ -117,6 +123,21 @@ export const onShadow = async <T>(
   } catch (e) {
     throw stillThere(id, messageOf(e), e)
   }
+}
+
+const askedOf = (
+  made: Made,
+  { topics }: RealTopics,
+  { id, from, to, real, target }: ShadowOptions,
+): Asked[] => {
+  const factor = Math.max(...topics.map(({ replicationFactor }) => replicationFactor))
+  return [
+    { side: made.old, cluster: real, access: from, probe: probeOf(id), factor },
+    {
+      ...{ side: made.new, cluster: target, access: to, probe: probeOf(id) },
+      factor: Math.min(factor, target.brokers.size),
+    },
+  ]
 }
 
 const stillThere = (id: string, why: string, cause: unknown): KmigError =>
@@ -156,7 +177,11 @@ const shadowStage = async (found: RealTopics, options: ShadowOptions): Promise<S
       old: { ...side(from, versions.old), bootstrap: parseBootstrap(options.old.brokers.join(',')) },
       next: side(to, versions.new),
       ...{ discovery, state, journals },
-      scope: { name: mirrorOf(id), topics: [`${prefixOf(id)}*`], groups: [`${prefixOf(id)}*`] },
+      scope: {
+        ...{ name: mirrorOf(id), topics: [`${prefixOf(id)}*`], groups: [`${prefixOf(id)}*`] },
+        // of the real topics: doctor tells, and none of them is moved
+        ...((await aclsDiffer(real, target, { signal })) && { accept: ['acl-diff' as const] }),
+      },
       [Symbol.asyncDispose]: async () => {},
     },
     cloned: {

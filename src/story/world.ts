@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Env } from '../config/index.ts'
+import type { CutoverOptions } from '../cutover/index.ts'
 import { Cluster, createTopics, kafkaJs, type Security } from '../kafka/index.ts'
 import { type HostPort, parseBootstrap } from '../kit/index.ts'
 import { Sandbox, type SandboxOptions, type Spec, sandboxEnvironment } from '../sandbox/index.ts'
@@ -20,7 +21,13 @@ export type Side = {
 /** One that was started for the story; `ensemble`: connect string of the ZooKeeper beside it, without chroot. */
 export type Served = Side & { ensemble: string }
 /** What of the clusters a story is of; nothing is all. */
-export type Scope = { name?: string; topics?: readonly string[]; groups?: readonly string[] }
+export type Scope = {
+  name?: string
+  topics?: readonly string[]
+  groups?: readonly string[]
+  /** Checks of the cutover whose findings are no matter of the story. */
+  accept?: CutoverOptions['accept']
+}
 
 /** Everything that the story plays on. */
 export type World = AsyncDisposable & {
