@@ -8,15 +8,12 @@ import { sleep } from '../../src/kit/index.ts'
 import { Sandbox } from '../../src/sandbox/index.ts'
 import { pathFilter, type ZkCopyOptions, zkcopy } from '../../src/zkcopy/index.ts'
 import { digestId, PERM, parseConnectString } from '../../src/zookeeper/index.ts'
-import { keptKmig } from '../cli/kept.ts'
-import { type Options, spawned } from '../cli/spawned.ts'
+import { spawned } from '../cli/spawned.ts'
 import { sandboxOptions, servers } from '../sandbox-helper.ts'
 import { aclOfWitness, content, Witness } from '../zkcopy/witness.ts'
 
 const COMMAND = new URL('../zkcopy/command.ts', import.meta.url).pathname
-const kept = keptKmig()
-const run = (args: string[], options?: Options) =>
-  options ? spawned(COMMAND, args, options) : kept.run(['zkcopy', ...args])
+const run = (args: string[], options = {}) => spawned(COMMAND, args, options)
 
 servers('zkcopy between real ensembles', () => {
   let sandbox: Sandbox
@@ -52,7 +49,6 @@ servers('zkcopy between real ensembles', () => {
     next = await Witness.open(target)
   })
   afterAll(async () => {
-    kept[Symbol.dispose]()
     await old?.[Symbol.asyncDispose]()
     await next?.[Symbol.asyncDispose]()
     await sandbox?.[Symbol.asyncDispose]()
