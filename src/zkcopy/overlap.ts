@@ -3,8 +3,11 @@ import { acceptsSession, formatConnectString, isWithin, ZkSession } from '../zoo
 import type { End, OpenOptions } from './ensembles.ts'
 
 type Options = Pick<OpenOptions, 'signal' | 'withinMs'>
-/** One round may be wrong against two ensembles, where the other's own session of that id ends just between two questions. */
-const ROUNDS = 2
+/**
+ * One round may be wrong: against two ensembles, where the other's own session of that id ends just between two questions;
+ * and against one, where a server does not answer in time. The second is the one that must not happen.
+ */
+const SURE = { shared: 2, apart: 3 }
 
 /**
  * Refuses roots of which one lies in the other on the same ensemble. Names prove nothing, as an ensemble has many
@@ -13,7 +16,11 @@ const ROUNDS = 2
  */
 export const refuseOverlap = async (from: End, to: End, options: Options): Promise<void> => {
   if (!isWithin(from.chroot, to.chroot) && !isWithin(to.chroot, from.chroot)) return
-  for (let round = 0; round < ROUNDS; round++) if (!(await shareSessions(from, to, options))) return
+  const rounds = { shared: 0, apart: 0 }
+  while (rounds.shared < SURE.shared) {
+    rounds[(await shareSessions(from, to, options)) ? 'shared' : 'apart']++
+    if (rounds.apart === SURE.apart) return
+  }
   const [a, b] = [formatConnectString(from), formatConnectString(to)]
   const how =
     from.chroot === to.chroot
