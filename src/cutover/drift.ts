@@ -5,7 +5,7 @@ import type { Cluster } from '../kafka/index.ts'
 import { type During, isKmigError, KmigError, writeFileAtomic } from '../kit/index.ts'
 import type { CutoverEvent } from './events.ts'
 import { findHooks } from './hooks.ts'
-import { within } from './in-time.ts'
+import { timed, within } from './in-time.ts'
 import type { PlanDocument } from './plan-document.ts'
 import type { Ports } from './ports.ts'
 import type { Note } from './run-directory.ts'
@@ -44,15 +44,9 @@ export const driftAfter = async (
 /** Another command may wait to take the run over. */
 const LOOK_MS = 10_000
 const lookInTime = async (source: Cluster, { signal, ...subject }: SeenOptions): Promise<Seen> => {
-  const timer = new AbortController()
-  const late = () => timer.abort(new KmigError('TIMEOUT', 'the old cluster did not answer in time'))
-  const timeout = setTimeout(late, LOOK_MS)
-  const both = AbortSignal.any([signal, timer.signal])
-  try {
-    return await within(both, lookAt(source, { ...subject, signal: both }))
-  } finally {
-    clearTimeout(timeout)
-  }
+  const late = () => new KmigError('TIMEOUT', 'the old cluster did not answer in time')
+  using limit = timed(LOOK_MS, late, { signal })
+  return await within(limit.signal, lookAt(source, { ...subject, signal: limit.signal }))
 }
 const FIRST_LOOK = 'seen-switched.json'
 

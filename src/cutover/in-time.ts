@@ -1,4 +1,4 @@
-import { onAbort } from '../kit/index.ts'
+import { type During, type KmigError, onAbort } from '../kit/index.ts'
 import { type Budget, fits, overBudget, stepMs } from './budget.ts'
 import type { Ports } from './ports.ts'
 import type { FenceState, StateName } from './states.ts'
@@ -9,6 +9,17 @@ export const within = async <T>(signal: AbortSignal, work: Promise<T>): Promise<
   const { promise, reject } = Promise.withResolvers<never>()
   using _ = onAbort(signal, reject)
   return await Promise.race([work, promise])
+}
+
+export type Timed = Pick<During, 'signal'> & Disposable
+/** A signal that is aborted with `late` after so long, too; whoever asked for it disposes of the timer. */
+export const timed = (ms: number, late: () => KmigError, { signal }: Pick<During, 'signal'>): Timed => {
+  const timer = new AbortController()
+  const timeout = setTimeout(() => timer.abort(late()), ms)
+  return {
+    signal: AbortSignal.any([signal, timer.signal]),
+    [Symbol.dispose]: () => clearTimeout(timeout),
+  }
 }
 
 export type InTime = {
@@ -29,12 +40,6 @@ export const inTime = async <T>(
   const budget = budgetOf(fence)
   const late = () => overBudget(at, budget, ports.clock.wall())
   if (!fits(at, budget, ports.clock.wall())) throw late()
-  const timer = new AbortController()
-  const timeout = setTimeout(() => timer.abort(late()), Math.max(0, stepMs(at, budget, ports.clock.wall())))
-  const both = AbortSignal.any([signal, timer.signal])
-  try {
-    return await within(both, work(both))
-  } finally {
-    clearTimeout(timeout)
-  }
+  using limit = timed(Math.max(0, stepMs(at, budget, ports.clock.wall())), late, { signal })
+  return await within(limit.signal, work(limit.signal))
 }

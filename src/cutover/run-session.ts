@@ -234,7 +234,7 @@ const sessionPorts = ({
   const { name } = cutover.mirror
   const ports: Omit<LiveOptions, 'mirror' | 'readers' | 'beside' | 'letIn'> = {
     ...{ groups, discovery, signal, wheres, driver, life, gate, rights },
-    run: { id, directory: run.directory },
+    run: { id, directory },
     seal: seal ?? undefined,
     reverse: wayBack
       ? stack.use(
@@ -246,14 +246,13 @@ const sessionPorts = ({
       : undefined,
     check: check
       ? checkPort({
-          ...{ from, to, name, directory: run.directory, signal: life },
+          ...{ from, to, name, directory, signal: life },
           topics: document.topics.map(({ topic }) => topic),
         })
       : undefined,
     accepted: document.accepted,
     drift: fenced => cutover.drift(document, fenced),
-    driftAfter: () =>
-      driftAfter(document, { source: cutover.mirror.source, directory: run.directory, hooks, signal: life }),
+    driftAfter: () => driftAfter(document, { source: cutover.mirror.source, directory, hooks, signal: life }),
     unfit: () => cutover.unfit(document),
     watch: watchdog && (fence => watchOver(watchdog, { run: id, fence, env })),
     hooks: runHooks(run, { directory: hooks, timeoutMs: hookTimeoutMs, env, signal, on }),

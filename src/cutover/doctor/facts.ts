@@ -11,7 +11,7 @@ import {
 } from '../../kafka/index.ts'
 import { type During, formatDuration, isKmigError, KmigError, messageOf } from '../../kit/index.ts'
 import type { Mirror } from '../../mirror/index.ts'
-import { within } from '../in-time.ts'
+import { type Timed, timed, within } from '../in-time.ts'
 import type { Seen } from '../proof/index.ts'
 
 type Answer = ResponseOf<typeof Metadata>
@@ -50,20 +50,12 @@ const FIRST = { withinMs: 60_000, timeoutMs: 5_000 }
 const CHECK_MS = 60_000
 const ALL_MS = 90_000
 
-type Timed = { signal: AbortSignal } & Disposable
-const timed = (ms: number, what: string, { signal }: During): Timed => {
-  const timer = new AbortController()
-  const timeout = setTimeout(() => timer.abort(new KmigError('TIMEOUT', what)), ms)
-  return {
-    signal: AbortSignal.any([signal, timer.signal]),
-    [Symbol.dispose]: () => clearTimeout(timeout),
-  }
-}
+const late = (what: string) => () => new KmigError('TIMEOUT', what)
 /** The time that all checks have together, for `tried`: what is not seen by then is unseen. */
 export const inAll = (during: During): Timed =>
   timed(
     ALL_MS,
-    `all checks together have ${formatDuration(ALL_MS)}, and brokers did not answer in that`,
+    late(`all checks together have ${formatDuration(ALL_MS)}, and brokers did not answer in that`),
     during,
   )
 
@@ -72,7 +64,7 @@ export const tried = async <T>(
   ask: (signal: AbortSignal) => Promise<T>,
   { signal }: During,
 ): Promise<Seen<T>> => {
-  using limit = timed(CHECK_MS, `no answer within ${formatDuration(CHECK_MS)}`, { signal })
+  using limit = timed(CHECK_MS, late(`no answer within ${formatDuration(CHECK_MS)}`), { signal })
   try {
     limit.signal.throwIfAborted()
     return { kind: 'seen', value: await within(limit.signal, ask(limit.signal)) }
