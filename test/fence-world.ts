@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { Secret, type Security } from '../src/config/index.ts'
-import { type Acl, type Cluster, createAcls, describeTopicConfigs, listAcls } from '../src/kafka/index.ts'
+import {
+  type Acl,
+  type Cluster,
+  createAcls,
+  describeTopicConfigs,
+  kafkaJs,
+  listAcls,
+} from '../src/kafka/index.ts'
 import { parseBootstrap, retry } from '../src/kit/index.ts'
 import { checkPartition, checkReads, faults, newRun, placeKey, readBack, totals } from '../src/load/index.ts'
 import type { ListenerName, SandboxCluster, User } from '../src/sandbox/index.ts'
@@ -14,7 +21,7 @@ import { Crowd } from '../src/story/crowd.ts'
 import { HookBridge, type Hooks } from '../src/story/hook-bridge.ts'
 import { discoveryText } from './discovery/cases.ts'
 import { MirrorWorld } from './mirror-world.ts'
-import type { pair } from './sandbox-helper.ts'
+import { authorizer, type pair } from './sandbox-helper.ts'
 
 type Sides = Parameters<typeof pair>[0]
 
@@ -27,6 +34,20 @@ export type FenceWorldOptions = {
   /** How patient the writers are. */
   writers?: { retries?: number }
 }
+
+export const aclOf = (more: Partial<Acl>): Acl => ({
+  ...{ resource: 'topic', pattern: 'literal', name: '*', principal: 'User:kmig', host: '*' },
+  ...{ operation: 'all', permission: 'allow' },
+  ...more,
+})
+export const READS = TOPICS.map(name => aclOf({ name, operation: 'read' }))
+export const WRITES = TOPICS.map(name => aclOf({ name, operation: 'write' }))
+/** What the clients need: without an ACL nobody but a super user may do anything. */
+export const ACLS: readonly Acl[] = [
+  ...[...READS, ...WRITES, aclOf({ resource: 'group', operation: 'read' })],
+  aclOf({ resource: 'cluster', name: 'kafka-cluster', operation: 'idempotent-write' }),
+]
+export const sortedAcls = (acls: readonly Acl[] | undefined) => acls?.map(each => JSON.stringify(each)).sort()
 
 /** A command that runs on, and what it says. */
 export class Runner {
@@ -113,6 +134,29 @@ export class FenceWorld implements AsyncDisposable {
     return new FenceWorld(world, crowd, home, file, listener)
   }
 
+  /** Both clusters with authorizers, clients that log in and write, and what the new cluster has of ACLs. */
+  static async secured(onNew: readonly Acl[]): Promise<FenceWorld> {
+    const spec = (kind: 'kafka-zk' | 'kraft') => ({
+      listeners: ['sasl' as const],
+      config: {
+        ...authorizer(kind),
+        'super.users': 'User:ANONYMOUS;User:admin',
+        'allow.everyone.if.no.acl.found': 'false',
+      },
+    })
+    const f = await FenceWorld.open({ old: spec('kafka-zk'), new: spec('kraft') }, { listener: 'sasl' })
+    try {
+      await allow(f.world.old, ACLS)
+      await allow(f.world.next, onNew)
+      await f.crowd.start()
+      await f.written()
+      return f
+    } catch (e) {
+      await f[Symbol.asyncDispose]()
+      throw e
+    }
+  }
+
   get text(): string {
     return readFileSync(this.file, 'utf8')
   }
@@ -127,6 +171,17 @@ export class FenceWorld implements AsyncDisposable {
   client(side: 'old' | 'new') {
     const security = securityOf(this.world.clusters[side], this.#listener, 'kmig')
     return { brokers: parseBootstrap(this.bootstrap(side)), security }
+  }
+
+  /** One record by an ordinary client of a cluster, whatever the file says; throws what its broker says. */
+  async send(side: 'old' | 'new'): Promise<void> {
+    const producer = kafkaJs(this.client(side)).producer({ retry: { retries: 0 } })
+    await producer.connect()
+    try {
+      await producer.send({ topic: TOPICS[0], messages: [{ value: 'late' }] })
+    } finally {
+      await producer.disconnect()
+    }
   }
 
   /** Programs of the operator, whose work is done here; `--hooks` and their directory. */

@@ -1,28 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Acl, kafkaJs, listAcls } from '../../src/kafka/index.ts'
-import { allow, FenceWorld, TOPICS } from '../fence-world.ts'
-import { authorizer, servers } from '../sandbox-helper.ts'
+import { type Acl, listAcls } from '../../src/kafka/index.ts'
+import { ACLS, aclOf, FenceWorld, READS, sortedAcls, WRITES } from '../fence-world.ts'
+import { servers } from '../sandbox-helper.ts'
 
-const of = (more: Partial<Acl>): Acl => ({
-  ...{ resource: 'topic', pattern: 'literal', name: '*', principal: 'User:kmig', host: '*' },
-  ...{ operation: 'all', permission: 'allow' },
-  ...more,
-})
-const READS = TOPICS.map(name => of({ name, operation: 'read' }))
-const WRITES = TOPICS.map(name => of({ name, operation: 'write' }))
-/** What the clients need: without an ACL nobody but a super user may do anything. */
-const ACLS: Acl[] = [
-  ...[...READS, ...WRITES, of({ resource: 'group', operation: 'read' })],
-  of({ resource: 'cluster', name: 'kafka-cluster', operation: 'idempotent-write' }),
-]
 /** What the new cluster has before: one that the old one has too, and one of its own. */
-const THEIRS: Acl[] = [...READS.slice(0, 1), of({ principal: 'User:theirs' })]
-const config = (kind: 'kafka-zk' | 'kraft') => ({
-  ...authorizer(kind),
-  'super.users': 'User:ANONYMOUS;User:admin',
-  'allow.everyone.if.no.acl.found': 'false',
-})
-const sorted = (acls: readonly Acl[] | undefined) => acls?.map(each => JSON.stringify(each)).sort()
+const THEIRS: Acl[] = [...READS.slice(0, 1), aclOf({ principal: 'User:theirs' })]
 
 servers('a whole cutover by ACLs, with clients that log in and a kmig that is a super user', () => {
   let f: FenceWorld
@@ -30,43 +12,23 @@ servers('a whole cutover by ACLs, with clients that log in and a kmig that is a 
   let hooks: string[]
   let text: string
   beforeAll(async () => {
-    f = await FenceWorld.open(
-      {
-        old: { listeners: ['sasl'], config: config('kafka-zk') },
-        new: { listeners: ['sasl'], config: config('kraft') },
-      },
-      { listener: 'sasl' },
-    )
-    await allow(f.world.old, ACLS)
-    await allow(f.world.next, THEIRS)
-    await f.crowd.start()
-    await f.written()
+    f = await FenceWorld.secured(THEIRS)
     hooks = await f.hooks({
       fence: () => f.crowd.stopWriters(),
       unfence: () => f.crowd.reload(),
       'reload-clients': () => f.restart(),
       rollback: () => f.restart(),
     })
-    before = { old: await f.traces(f.world.old), next: sorted(await listAcls(f.world.next)) }
+    before = { old: await f.traces(f.world.old), next: sortedAcls(await listAcls(f.world.next)) }
     text = f.text
   })
   afterAll(async () => await f?.[Symbol.asyncDispose]())
 
   const asBefore = async () => {
     await f.sameTraces(f.world.old, before.old)
-    const next = async () => sorted(await listAcls(f.world.next))
+    const next = async () => sortedAcls(await listAcls(f.world.next))
     await expect.poll(next, { timeout: 60_000 }).toEqual(before.next)
     expect(f.text).toBe(text)
-  }
-  /** An ordinary client of a cluster, whatever the file says. */
-  const send = async (side: 'old' | 'new') => {
-    const producer = kafkaJs(f.client(side)).producer({ retry: { retries: 0 } })
-    await producer.connect()
-    try {
-      await producer.send({ topic: TOPICS[0], messages: [{ value: 'late' }] })
-    } finally {
-      await producer.disconnect()
-    }
   }
   const REFUSED = /[Nn]ot authorized/
 
@@ -74,8 +36,8 @@ servers('a whole cutover by ACLs, with clients that log in and a kmig that is a 
     const run = f.cutover('--sync-acls', '--postpone', '--fence', 'acl-deny', '--accept-producer-errors')
     await run.says('waits before the fence')
     const held = ACLS.filter(each => !WRITES.includes(each))
-    expect(sorted(await listAcls(f.world.next))).toEqual(sorted([...held, ...THEIRS.slice(1)]))
-    await expect(send('new')).rejects.toThrow(REFUSED)
+    expect(sortedAcls(await listAcls(f.world.next))).toEqual(sortedAcls([...held, ...THEIRS.slice(1)]))
+    await expect(f.send('new')).rejects.toThrow(REFUSED)
     run.child.kill('SIGKILL')
     await run.ended
     expect(await f.kmig('cutover', 'abort').ended).toBe(9)
@@ -93,8 +55,8 @@ servers('a whole cutover by ACLs, with clients that log in and a kmig that is a 
 
     const run = f.cutover(...deny)
     await run.says('\nswitched:')
-    await expect(send('old')).rejects.toThrow(REFUSED)
-    expect(sorted(await listAcls(f.world.next))).toEqual(sorted([...ACLS, ...THEIRS.slice(1)]))
+    await expect(f.send('old')).rejects.toThrow(REFUSED)
+    expect(sortedAcls(await listAcls(f.world.next))).toEqual(sortedAcls([...ACLS, ...THEIRS.slice(1)]))
     expect([...f.crowd.at]).toEqual([f.bootstrap('new')])
     await run.says('\nsoaking:')
     await f.written()
@@ -117,7 +79,7 @@ servers('a whole cutover by ACLs, with clients that log in and a kmig that is a 
 
     const run = f.cutover(...sealed)
     await run.says('\nswitched:')
-    await expect(send('old')).rejects.toThrow(REFUSED)
+    await expect(f.send('old')).rejects.toThrow(REFUSED)
     expect([...f.crowd.at]).toEqual([f.bootstrap('new')])
     await run.says('\nsoaking:')
     await f.written()

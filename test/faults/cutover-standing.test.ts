@@ -4,58 +4,25 @@ import { cutoverStatus } from '../../src/cutover/index.ts'
 import { Run } from '../../src/cutover/run-directory.ts'
 import { letIn } from '../../src/cutover/standing.ts'
 import type { In } from '../../src/cutover/states.ts'
-import { type Acl, kafkaJs, listAcls } from '../../src/kafka/index.ts'
-import { allow, FenceWorld, TOPICS } from '../fence-world.ts'
-import { authorizer, servers } from '../sandbox-helper.ts'
+import { type Acl, listAcls } from '../../src/kafka/index.ts'
+import { ACLS, allow, FenceWorld, sortedAcls, TOPICS } from '../fence-world.ts'
+import { servers } from '../sandbox-helper.ts'
 
-const of = (more: Partial<Acl>): Acl => ({
-  ...{ resource: 'topic', pattern: 'literal', name: '*', principal: 'User:kmig', host: '*' },
-  ...{ operation: 'all', permission: 'allow' },
-  ...more,
-})
-/** What the clients need, on both clusters. */
-const ACLS: Acl[] = [
-  ...TOPICS.flatMap(name => [of({ name, operation: 'read' }), of({ name, operation: 'write' })]),
-  of({ resource: 'group', operation: 'read' }),
-  of({ resource: 'cluster', name: 'kafka-cluster', operation: 'idempotent-write' }),
-]
 const DENIED = denialsOf(TOPICS, ['User:*'])
-const config = (kind: 'kafka-zk' | 'kraft') => ({
-  ...authorizer(kind),
-  'super.users': 'User:ANONYMOUS;User:admin',
-  'allow.everyone.if.no.acl.found': 'false',
-})
-const sorted = (acls: readonly Acl[] | undefined) => acls?.map(each => JSON.stringify(each)).sort()
 
 servers('a way back by ACLs, of which no hook tells that all clients have left', () => {
   let f: FenceWorld
   beforeAll(async () => {
-    f = await FenceWorld.open(
-      {
-        old: { listeners: ['sasl'], config: config('kafka-zk') },
-        new: { listeners: ['sasl'], config: config('kraft') },
-      },
-      { listener: 'sasl' },
-    )
-    await allow(f.world.old, ACLS)
-    await allow(f.world.next, ACLS)
-    await f.crowd.start()
-    await f.written()
+    f = await FenceWorld.secured(ACLS)
   })
   afterAll(async () => await f?.[Symbol.asyncDispose]())
 
   /** A client that runs on, on the new cluster. */
-  const send = async () => {
-    const producer = kafkaJs(f.client('new')).producer({ retry: { retries: 0 } })
-    await producer.connect()
-    try {
-      await producer.send({ topic: TOPICS[0], messages: [{ value: 'late' }] })
-    } finally {
-      await producer.disconnect()
-    }
-  }
+  const send = () => f.send('new')
   const onNew = (acls: readonly Acl[]) =>
-    expect.poll(async () => sorted(await listAcls(f.world.next)), { timeout: 60_000 }).toEqual(sorted(acls))
+    expect
+      .poll(async () => sortedAcls(await listAcls(f.world.next)), { timeout: 60_000 })
+      .toEqual(sortedAcls(acls))
   const standing = async () => (await cutoverStatus({ stateDir: f.stateDir })).standing
 
   test('it stays shut to them, and status says so, until clients may come again: cut over, back, over, back, and opened by name; nothing is lost or twice', async () => {
