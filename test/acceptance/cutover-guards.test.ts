@@ -527,7 +527,8 @@ servers('what a cutover rests on', () => {
         return clockSkew({ old: only, next: only }, { signal, wall: () => Date.now() + offMs })
       }
       expect(await clock(0, 'next')).toMatchObject({ kind: 'looked', findings: [] })
-      expect(await clock(-600_000, 'next')).toMatchObject({
+      // not ten minutes sharp: a clock is measured to a few ms
+      expect(await clock(-605_000, 'next')).toMatchObject({
         findings: [{ severity: 'error', evidence: expect.stringMatching(/ 10 m 0\d s ahead of/) }, {}],
       })
       expect(await clock(0, 'old')).toMatchObject({
